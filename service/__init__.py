@@ -1,0 +1,1 @@
+"""Tidings: a gRPC microservice that sends webhooks."""

@@ -1,0 +1,190 @@
+"""What a caller can do wrong, each with its reason.
+
+Raised by the rules and the use cases; `service.api.errors` is the one place that turns them into a gRPC status. This
+module knows nothing of gRPC.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Self
+
+_QUOTED_CHARACTERS_MAX = 120
+
+
+class ErrorReason(StrEnum):
+    """The `reason` of a google.rpc.ErrorInfo; names equal `tidings.v1.ErrorReason` without its prefix."""
+
+    INVALID_FIELD = "INVALID_FIELD"
+    INVALID_FILTER = "INVALID_FILTER"
+    INVALID_PAGE_TOKEN = "INVALID_PAGE_TOKEN"
+    PAYLOAD_SCHEMA_MISMATCH = "PAYLOAD_SCHEMA_MISMATCH"
+    PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
+    DESTINATION_FORBIDDEN = "DESTINATION_FORBIDDEN"
+    RESOURCE_NOT_FOUND = "RESOURCE_NOT_FOUND"
+    EVENT_TYPE_UNKNOWN = "EVENT_TYPE_UNKNOWN"
+    RESOURCE_EXISTS = "RESOURCE_EXISTS"
+    REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
+    STATE_CONFLICT = "STATE_CONFLICT"
+    ETAG_MISMATCH = "ETAG_MISMATCH"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+    BACKLOG_FULL = "BACKLOG_FULL"
+    DISK_FULL = "DISK_FULL"
+    DRAINING = "DRAINING"
+    STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
+    RESUME_TOKEN_EXPIRED = "RESUME_TOKEN_EXPIRED"
+    CREDENTIAL_INVALID = "CREDENTIAL_INVALID"
+    PERMISSION_MISSING = "PERMISSION_MISSING"
+    UNIMPLEMENTED = "UNIMPLEMENTED"
+
+
+def quoted(value: object) -> str:
+    """Return a value as it may stand in a message: escaped, printable ASCII, at most about 120 characters."""
+    text = value if isinstance(value, str) else str(value)
+    cut = text[:_QUOTED_CHARACTERS_MAX]
+    escaped = ascii(cut)[1:-1][:_QUOTED_CHARACTERS_MAX]
+    return f'"{escaped}{"…" if len(cut) < len(text) or len(escaped) < len(ascii(cut)) - 2 else ""}"'
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One wrong field: its path in the request (`event.json`), and what is wrong with it."""
+
+    field: str
+    description: str
+
+
+class CallerError(Exception):
+    """A request that cannot be carried out as sent. Its message is written for the caller."""
+
+    reason: ClassVar[ErrorReason]
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+    def under(self, prefix: str) -> Self:
+        """Return the same error, seen from a message that holds the faulty one at `prefix`."""
+        if self.field is not None:
+            self.message = self.message.replace(self.field, f"{prefix}.{self.field}", 1)
+            self.field = f"{prefix}.{self.field}"
+        return self
+
+
+class InvalidField(CallerError):
+    """A field whose value is not allowed. The message reads: path, what is allowed, what was given."""
+
+    reason = ErrorReason.INVALID_FIELD
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}", field=field)
+
+
+class PayloadTooLarge(InvalidField):
+    """A payload, or a whole request, over its limit."""
+
+    reason = ErrorReason.PAYLOAD_TOO_LARGE
+
+
+class DestinationForbidden(InvalidField):
+    """A URL that the egress rules do not let Tidings call."""
+
+    reason = ErrorReason.DESTINATION_FORBIDDEN
+
+
+class InvalidPageToken(InvalidField):
+    """A page token that was not made by this list with these filters."""
+
+    reason = ErrorReason.INVALID_PAGE_TOKEN
+
+
+class Unimplemented(CallerError):
+    """A part of the contract that this version does not carry out yet."""
+
+    reason = ErrorReason.UNIMPLEMENTED
+
+
+class ResourceError(CallerError):
+    """An error about one named resource."""
+
+    def __init__(self, message: str, *, resource_type: str, resource_name: str, field: str | None = None) -> None:
+        super().__init__(message, field=field)
+        self.resource_type = resource_type
+        self.resource_name = resource_name
+
+
+class ResourceNotFound(ResourceError):
+    """No such resource in a workspace that the caller may see."""
+
+    reason = ErrorReason.RESOURCE_NOT_FOUND
+
+    def __init__(self, resource_type: str, resource_name: str) -> None:
+        super().__init__(
+            f"no {resource_type} named {quoted(resource_name)}",
+            resource_type=resource_type,
+            resource_name=resource_name,
+        )
+
+
+class EventTypeUnknown(ResourceError):
+    """An event type that was never created."""
+
+    reason = ErrorReason.EVENT_TYPE_UNKNOWN
+
+    def __init__(self, field: str, event_type: str) -> None:
+        super().__init__(
+            f"{field}: there is no event type {quoted(event_type)}; create it with CreateEventType first",
+            resource_type="event type",
+            resource_name=f"eventTypes/{event_type}",
+            field=field,
+        )
+
+
+class ResourceExists(ResourceError):
+    """Something with this identifier, or this unique value, is there already."""
+
+    reason = ErrorReason.RESOURCE_EXISTS
+
+
+class RequestIdReused(CallerError):
+    """A request_id (or event_id) that was used for another request."""
+
+    reason = ErrorReason.REQUEST_ID_REUSED
+
+
+class StateConflict(CallerError):
+    """The resource is in a state that does not allow this."""
+
+    reason = ErrorReason.STATE_CONFLICT
+
+
+class EtagMismatch(CallerError):
+    """The resource was changed since the caller read it."""
+
+    reason = ErrorReason.ETAG_MISMATCH
+
+
+class Unavailable(CallerError):
+    """The server cannot do this now; the same request may succeed after `retry_after_s`."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DiskFull(Unavailable):
+    """The database's disk has no room for another event."""
+
+    reason = ErrorReason.DISK_FULL
+
+
+class Draining(Unavailable):
+    """The server is shutting down."""
+
+    reason = ErrorReason.DRAINING
+
+
+class StorageUnavailable(Unavailable):
+    """The database does not answer."""
+
+    reason = ErrorReason.STORAGE_UNAVAILABLE

@@ -1,0 +1,264 @@
+"""The nouns of Tidings as immutable values. Times are milliseconds since the Unix epoch, UTC."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from service.domain.names import Workspace
+
+
+class NotificationState(StrEnum):
+    """Where a notification stands. PENDING is stored as READY or WAITING."""
+
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class SubscriptionState(StrEnum):
+    """Whether a subscription is served."""
+
+    ACTIVE = "ACTIVE"
+    DISABLED = "DISABLED"
+    SUSPENDED = "SUSPENDED"
+
+
+class Format(StrEnum):
+    """How an event becomes a request body. Only STANDARD_WEBHOOKS is built so far."""
+
+    STANDARD_WEBHOOKS = "STANDARD_WEBHOOKS"
+
+
+class SignatureScheme(StrEnum):
+    """How a request is signed. Only STANDARD_WEBHOOKS is built so far."""
+
+    STANDARD_WEBHOOKS = "STANDARD_WEBHOOKS"
+
+
+class AttemptOutcome(StrEnum):
+    """What came of one attempt."""
+
+    SUCCEEDED = "SUCCEEDED"
+    REJECTED = "REJECTED"
+    GONE = "GONE"
+    TIMED_OUT = "TIMED_OUT"
+    CONNECT_FAILED = "CONNECT_FAILED"
+    TLS_FAILED = "TLS_FAILED"
+    DESTINATION_FORBIDDEN = "DESTINATION_FORBIDDEN"
+    INTERRUPTED = "INTERRUPTED"
+
+
+class FailureReason(StrEnum):
+    """Why a notification is FAILED."""
+
+    GONE = "GONE"
+    ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"
+    MAX_AGE_REACHED = "MAX_AGE_REACHED"
+
+
+class SchemaEnforcement(StrEnum):
+    """What happens to a payload that does not match its event type's schema."""
+
+    REJECT = "REJECT"
+    WARN = "WARN"
+    OFF = "OFF"
+
+
+@dataclass(frozen=True, slots=True)
+class FixedSchedule:
+    """Retry after each of these delays in turn; the attempt after the last delay is the last one."""
+
+    delays_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExponentialBackoff:
+    """Retry after initial_delay_s · multiplierⁿ, at most max_delay_s, until max_attempts were made."""
+
+    max_attempts: int
+    initial_delay_s: float
+    max_delay_s: float
+    multiplier: float
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When an attempt is given up, when the next one is made, and when there is none."""
+
+    backoff: FixedSchedule | ExponentialBackoff
+    attempt_timeout_s: float = 15.0
+    max_age_s: float | None = None
+
+
+_MINUTE_S = 60.0
+_HOUR_S = 3600.0
+
+DEFAULT_RETRY_POLICY = RetryPolicy(
+    FixedSchedule(
+        (
+            5.0,
+            5 * _MINUTE_S,
+            30 * _MINUTE_S,
+            2 * _HOUR_S,
+            5 * _HOUR_S,
+            10 * _HOUR_S,
+            14 * _HOUR_S,
+            20 * _HOUR_S,
+            24 * _HOUR_S,
+        )
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A secret shared with a subscriber. `secret` is the key in the form of its scheme, `whsec_…`."""
+
+    key_id: str
+    secret: str = field(repr=False)
+    create_time_ms: int
+    expire_time_ms: int | None = None
+
+    @property
+    def hint(self) -> str:
+        """The last four characters: enough to tell keys apart, too few to use one."""
+        return self.secret[-4:]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Who is told, of what, and how."""
+
+    workspace: Workspace
+    id: str
+    uid: str
+    display_name: str
+    url: str = field(repr=False)
+    event_types: tuple[str, ...]
+    attribute_filters: Mapping[str, str]
+    enabled: bool
+    format: Format
+    signature_scheme: SignatureScheme
+    headers: Mapping[str, str] = field(repr=False)
+    retry_policy: RetryPolicy | None
+    max_concurrency: int | None
+    annotations: Mapping[str, str]
+    signing_keys: tuple[SigningKey, ...]
+    create_time_ms: int
+    update_time_ms: int
+    revision: int
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return self.workspace.subscription(self.id)
+
+    @property
+    def state(self) -> SubscriptionState:
+        """ACTIVE or DISABLED."""
+        return SubscriptionState.ACTIVE if self.enabled else SubscriptionState.DISABLED
+
+    @property
+    def etag(self) -> str:
+        """Changes with every change: the workspace revision that made this version."""
+        return f'"{self.revision}"'
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """A kind of occurrence."""
+
+    id: str
+    display_name: str
+    description: str
+    service: str
+    category: int | None
+    code: int | None
+    examples: tuple[str, ...]
+    attribute_keys: tuple[str, ...]
+    deprecated: bool
+    create_time_ms: int
+    update_time_ms: int
+    revision: int
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"eventTypes/{self.id}"
+
+    @property
+    def etag(self) -> str:
+        """Changes with every change."""
+        return f'"{self.revision}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One occurrence. The payload's bytes never change."""
+
+    workspace: Workspace
+    id: str
+    event_type: str
+    source: str
+    subject: str
+    attributes: Mapping[str, str]
+    payload: bytes = field(repr=False)
+    payload_is_json: bool
+    content_type: str
+    context_json: str = field(repr=False)
+    occur_time_ms: int | None
+    create_time_ms: int
+    payload_sha256: bytes
+    payload_size: int
+    matched_count: int
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return self.workspace.event(self.id)
+
+    @property
+    def time_ms(self) -> int:
+        """When it happened as far as anyone said: occur_time, else create_time."""
+        return self.create_time_ms if self.occur_time_ms is None else self.occur_time_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One HTTP request for a notification and what came of it."""
+
+    attempt_number: int
+    outcome: AttemptOutcome
+    start_time_ms: int
+    duration_ms: int
+    http_status: int | None
+    response_headers: tuple[tuple[str, str], ...]
+    response_body: bytes = field(repr=False)
+    response_truncated: bool
+    error: str
+    remote_address: str
+    signing_key_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One event owed to one subscription."""
+
+    workspace: Workspace
+    id: str
+    event_id: str
+    subscription_id: str
+    event_type: str
+    state: NotificationState
+    attempt_count: int
+    next_attempt_time_ms: int | None
+    last_attempt: Attempt | None
+    create_time_ms: int
+    complete_time_ms: int | None
+    failure_reason: FailureReason | None
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return self.workspace.notification(self.id)

@@ -1,0 +1,118 @@
+"""Resource names: `organizations/{organization}/workspaces/{workspace}/…`, taken apart and put together.
+
+Every parser raises InvalidField with the field that held the name.
+"""
+
+import re
+from dataclasses import dataclass
+
+from service.domain.errors import InvalidField, quoted
+from service.domain.ids import check_resource_id
+
+_EVENT_TYPE_ID = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+EVENT_TYPE_CHARACTERS_MAX = 128
+RESERVED_EVENT_TYPE_PREFIX = "tidings."
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The scope that owns subscriptions, events and notifications."""
+
+    organization: str
+    workspace: str
+
+    @property
+    def name(self) -> str:
+        """The resource name, `organizations/{organization}/workspaces/{workspace}`."""
+        return f"organizations/{self.organization}/workspaces/{self.workspace}"
+
+    @property
+    def key(self) -> str:
+        """The form in which it is stored, `{organization}/{workspace}`."""
+        return f"{self.organization}/{self.workspace}"
+
+    @staticmethod
+    def from_key(key: str) -> "Workspace":
+        """Return the workspace of a stored key."""
+        organization, _, workspace = key.partition("/")
+        return Workspace(organization, workspace)
+
+    def subscription(self, subscription_id: str) -> str:
+        """Return the name of a subscription."""
+        return f"{self.name}/subscriptions/{subscription_id}"
+
+    def event(self, event_id: str) -> str:
+        """Return the name of an event."""
+        return f"{self.name}/events/{event_id}"
+
+    def notification(self, notification_id: str) -> str:
+        """Return the name of a notification."""
+        return f"{self.name}/notifications/{notification_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceChild:
+    """A parsed name of something that a workspace owns: its workspace and its own id."""
+
+    workspace: Workspace
+    id: str
+
+
+def parse_workspace(field: str, name: str) -> Workspace:
+    """Parse `organizations/{organization}/workspaces/{workspace}`."""
+    parts = name.split("/")
+    if len(parts) != 4 or parts[0] != "organizations" or parts[2] != "workspaces":
+        raise _malformed(field, "organizations/{organization}/workspaces/{workspace}", name)
+    _check_ids(field, name, parts[1], parts[3])
+    return Workspace(parts[1], parts[3])
+
+
+def parse_child(field: str, collection: str, name: str) -> WorkspaceChild:
+    """Parse `organizations/{organization}/workspaces/{workspace}/{collection}/{id}`."""
+    parts = name.split("/")
+    shape = f"organizations/{{organization}}/workspaces/{{workspace}}/{collection}/{{{collection.removesuffix('s')}}}"
+    if len(parts) != 6 or parts[0] != "organizations" or parts[2] != "workspaces" or parts[4] != collection:
+        raise _malformed(field, shape, name)
+    _check_ids(field, name, parts[1], parts[3], parts[5])
+    return WorkspaceChild(Workspace(parts[1], parts[3]), parts[5])
+
+
+def parse_event_type(field: str, name: str) -> str:
+    """Parse `eventTypes/{event_type}` and return the id."""
+    collection, _, event_type_id = name.partition("/")
+    if collection != "eventTypes":
+        raise _malformed(field, "eventTypes/{event_type}", name)
+    check_event_type_id(field, event_type_id)
+    return event_type_id
+
+
+def check_event_type_id(field: str, value: str) -> None:
+    """Refuse an event type id that is not dot-separated segments of `[A-Za-z0-9_-]`, at most 128 characters."""
+    if len(value) > EVENT_TYPE_CHARACTERS_MAX or not _EVENT_TYPE_ID.fullmatch(value):
+        raise InvalidField(
+            field,
+            "must be an event type id: segments of letters, digits, \"_\" and \"-\" joined by dots, at most "
+            f"{EVENT_TYPE_CHARACTERS_MAX} characters, such as \"agent.status.changed\"; got {quoted(value)}",
+        )
+
+
+def check_event_type_not_reserved(field: str, value: str) -> None:
+    """Refuse the event types that only Tidings itself may create and publish."""
+    if value.startswith(RESERVED_EVENT_TYPE_PREFIX):
+        raise InvalidField(field, f"event types that begin with \"tidings.\" are reserved; got {quoted(value)}")
+
+
+def _check_ids(field: str, name: str, *ids: str) -> None:
+    for part in ids:
+        try:
+            check_resource_id(field, part)
+        except InvalidField:
+            raise InvalidField(
+                field,
+                f"each id in a resource name must be 1 to 63 lower-case letters, digits and inner hyphens; "
+                f"{quoted(part)} in {quoted(name)} is not",
+            ) from None
+
+
+def _malformed(field: str, shape: str, name: str) -> InvalidField:
+    return InvalidField(field, f"must have the form \"{shape}\"; got {quoted(name)}")
