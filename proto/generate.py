@@ -44,7 +44,7 @@ def generate(out: Path) -> None:
     protoc(
         *(f"--plugin={Path(sys.executable).with_name(plugin)}" for plugin in PLUGINS),
         *(f"--{language}_out={out}" for language in ("python", "grpc_python")),
-        *(f"--{language}_out=quiet:{out}" for language in ("mypy", "mypy_grpc")),
+        *(f"--{language}_out=quiet,generate_concrete_servicer_stubs:{out}" for language in ("mypy", "mypy_grpc")),
         *contract,
     )
     protoc(

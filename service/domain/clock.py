@@ -1,8 +1,10 @@
 """Time as a dependency: everything that needs to know the time is handed a clock."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -34,14 +36,10 @@ def rfc3339(time_ms: int) -> str:
 
     Args:
         time_ms: milliseconds since the Unix epoch, within the years 1 to 9999.
+
+    Raises:
+        OverflowError: the time is in no such year.
     """
-    seconds, milliseconds = divmod(time_ms, 1000)
-    moment = datetime.fromtimestamp(seconds, UTC) if 0 <= seconds else _before_epoch(seconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z".rjust(24, "0")
-
-
-def _before_epoch(seconds: int) -> datetime:
-    # datetime.fromtimestamp refuses negative times on some platforms; arithmetic works everywhere.
-    from datetime import timedelta
-
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    # Whole numbers only: datetime.fromtimestamp rounds floats, and refuses negative times on some platforms.
+    moment = _EPOCH + timedelta(milliseconds=time_ms)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,9 +4,8 @@ Raised by the rules and the use cases; `service.api.errors` is the one place tha
 module knows nothing of gRPC.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import ClassVar
 
 _QUOTED_CHARACTERS_MAX = 120
 
@@ -45,14 +44,6 @@ def quoted(value: object) -> str:
     return f'"{escaped}{"…" if len(cut) < len(text) or len(escaped) < len(ascii(cut)) - 2 else ""}"'
 
 
-@dataclass(frozen=True, slots=True)
-class FieldViolation:
-    """One wrong field: its path in the request (`event.json`), and what is wrong with it."""
-
-    field: str
-    description: str
-
-
 class CallerError(Exception):
     """A request that cannot be carried out as sent. Its message is written for the caller."""
 
@@ -62,13 +53,6 @@ class CallerError(Exception):
         super().__init__(message)
         self.message = message
         self.field = field
-
-    def under(self, prefix: str) -> Self:
-        """Return the same error, seen from a message that holds the faulty one at `prefix`."""
-        if self.field is not None:
-            self.message = self.message.replace(self.field, f"{prefix}.{self.field}", 1)
-            self.field = f"{prefix}.{self.field}"
-        return self
 
 
 class InvalidField(CallerError):

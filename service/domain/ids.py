@@ -59,7 +59,7 @@ def check_resource_id(field: str, value: str) -> None:
     if not _RESOURCE_ID.fullmatch(value):
         raise InvalidField(
             field,
-            f"must be 1 to 63 lower-case letters, digits and inner hyphens, such as \"billing-1\"; got {quoted(value)}",
+            f'must be 1 to 63 lower-case letters, digits and inner hyphens, such as "billing-1"; got {quoted(value)}',
         )
 
 
@@ -74,6 +74,5 @@ def check_uuid(field: str, value: str) -> None:
     if not _UUID.fullmatch(value):
         raise InvalidField(
             field,
-            "must be a UUID in lower case, such as \"0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10\"; "
-            f"got {quoted(value)}",
+            f'must be a UUID in lower case, such as "0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10"; got {quoted(value)}',
         )

@@ -1,0 +1,1 @@
+"""The contract of Tidings, generated from proto/tidings/v1."""

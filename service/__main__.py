@@ -1,0 +1,163 @@
+"""The command line: `tidings-server serve` and `tidings-server migrate`."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+import uvloop
+
+from service.api.addresses import ListenError
+from service.app import serve as run_server
+from service.settings import DELIVERY_SLOTS_HARD_MAX, PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_HARD_MAX, Settings
+from service.storage.database import FatalStorageError, OpenError
+from service.storage.migrations import migrate as migrate_database
+from service.telemetry.logs import configure_logging
+
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class _DatabasePath(click.ParamType[Path]):
+    name = "PATH"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if str(value).startswith(("postgresql://", "postgres://")):
+            self.fail("PostgreSQL is not supported by this version; give the path of a SQLite file", param, ctx)
+        return Path(value)
+
+
+_database = click.option(
+    "--database",
+    envvar="TIDINGS_DATABASE",
+    type=_DatabasePath(),
+    default=Path("tidings.db"),
+    show_default=True,
+    help="The SQLite file that holds everything. It is created when it does not exist.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="tidings-server", prog_name="tidings-server")
+def main() -> None:
+    """Tidings sends webhooks: services publish events over gRPC, subscribers get signed HTTP requests."""
+
+
+@main.command()
+@_database
+@click.option(
+    "--listen",
+    envvar="TIDINGS_LISTEN",
+    multiple=True,
+    default=("127.0.0.1:50051",),
+    show_default=True,
+    metavar="ADDRESS",
+    help="Where to answer gRPC: host:port, [ipv6]:port or unix:path. May be repeated.",
+)
+@click.option(
+    "--dev",
+    envvar="TIDINGS_DEV",
+    is_flag=True,
+    help="For development: loopback destinations and any port are allowed, and logs are for people.",
+)
+@click.option("--https-only", envvar="TIDINGS_HTTPS_ONLY", is_flag=True, help="Refuse http:// subscription URLs.")
+@click.option(
+    "--allow-destination",
+    "allow_destinations",
+    envvar="TIDINGS_ALLOW_DESTINATION",
+    multiple=True,
+    metavar="DESTINATION",
+    help="A network (10.1.0.0/16), address or host (receiver, *.svc.cluster.local) that may be called although it is "
+    "not public. May be repeated.",
+)
+@click.option(
+    "--allow-port",
+    "allow_ports",
+    envvar="TIDINGS_ALLOW_PORT",
+    multiple=True,
+    type=click.IntRange(1, 65535),
+    help="A port that may be called, beside 80, 443, 8080 and 8443. May be repeated.",
+)
+@click.option(
+    "--allow-unknown-event-types",
+    envvar="TIDINGS_ALLOW_UNKNOWN_EVENT_TYPES",
+    is_flag=True,
+    help="Accept events whose type was never created.",
+)
+@click.option(
+    "--payload-bytes-max",
+    envvar="TIDINGS_PAYLOAD_BYTES_MAX",
+    type=click.IntRange(1, PAYLOAD_BYTES_HARD_MAX),
+    default=PAYLOAD_BYTES_DEFAULT,
+    show_default=True,
+    help="The largest payload of an event, in bytes, together with its context.",
+)
+@click.option(
+    "--delivery-slots",
+    envvar="TIDINGS_DELIVERY_SLOTS",
+    type=click.IntRange(1, DELIVERY_SLOTS_HARD_MAX),
+    default=DELIVERY_SLOTS_HARD_MAX,
+    show_default=True,
+    help="The most requests under way at once. Never more than a quarter of the files the process may open.",
+)
+@click.option(
+    "--drain-timeout",
+    "drain_timeout_s",
+    envvar="TIDINGS_DRAIN_TIMEOUT",
+    type=click.FloatRange(0, 600),
+    default=25.0,
+    show_default=True,
+    help="How many seconds a stopping server gives to what is under way.",
+)
+@click.option(
+    "--log-level",
+    envvar="TIDINGS_LOG_LEVEL",
+    type=click.Choice(_LOG_LEVELS, case_sensitive=False),
+    default="info",
+    show_default=True,
+    help="The least severe log lines to write.",
+)
+def serve(**options: object) -> None:
+    """Run the server until SIGTERM or SIGINT."""
+    settings = Settings(**options)  # type: ignore[arg-type]
+    configure_logging(settings.log_level, settings.dev)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve_until_signalled(settings))
+    except* (OpenError, ListenError, ValueError, FatalStorageError) as errors:
+        _fail(errors.exceptions[0])
+
+
+async def _serve_until_signalled(settings: Settings) -> None:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+
+    def stop(number: signal.Signals) -> None:
+        # A second signal ends the process at once: nothing that was acknowledged is lost by it.
+        loop.remove_signal_handler(number)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    await run_server(settings, stopping=stopping, on_started=lambda _: None)
+
+
+@main.command()
+@_database
+def migrate(database: Path) -> None:
+    """Bring the database's schema up to date, creating it when it does not exist. `serve` does so too."""
+    try:
+        applied = migrate_database(database)
+    except OpenError as error:
+        _fail(error)
+    click.echo(f"{database}: {'applied ' + ', '.join(applied) if applied else 'up to date'}")
+
+
+def _fail(error: BaseException) -> NoReturn:
+    click.echo(f"tidings-server: {error}", err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

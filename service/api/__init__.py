@@ -1,0 +1,1 @@
+"""gRPC in. The only package, with app, that knows gRPC and protobuf."""

@@ -1,0 +1,270 @@
+"""What happens around every RPC: parsing, errors, cancellation, the log line, and waiting for the last one.
+
+Handlers are methods of generated servicers. They take parsed messages, return or yield messages, and raise
+`CallerError`; a response stream is an async generator. Everything that grpc.aio gets wrong on the way is dealt with
+here, once, so that handlers need not know:
+
+- Messages that do not parse and responses that do not serialise fail as UNKNOWN with the exception's text, outside of
+  any handler. So grpc.aio is handed bytes both ways, and both steps happen here.
+- A CancelledError that escapes a handler leaves the client waiting for ever, unless this call is what was cancelled.
+- A call that is cancelled while its response is written leaves an async generator suspended. So the generator is
+  consumed here, and closed here.
+
+A client's deadline or cancellation cancels its handler, and nothing here prevents it: a commit needs no shield, for
+`Database.write` completes whether or not somebody still waits for it. What must follow a commit belongs into a
+`finally`, or into something that does not depend on the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+
+from service.api.errors import Status, internal_status, status_of
+from service.domain.clock import Clock
+from service.domain.errors import CallerError, Draining, ErrorReason, InvalidField, PayloadTooLarge, Unimplemented
+from service.domain.ids import Ids
+
+REQUEST_BYTES_MAX = 4 * 1024 * 1024
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Behaviour: TypeAlias = "Callable[[Any, Context], Any]"
+
+_log = structlog.stdlib.get_logger()
+
+# Questions about the server itself: answered while draining, not waited for, logged at DEBUG.
+_INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
+_METHOD_NAME_CHARACTERS_MAX = 120
+
+_HANDLER_OF_KIND = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+class Calls(grpc.aio.ServerInterceptor):
+    """The interceptor that every RPC goes through. It must be the first, or only, one of its server.
+
+    Args:
+        clock: measures how long calls take.
+        ids: makes the call ids that an INTERNAL error shares with the log.
+        request_bytes_max: the largest request message, in bytes; a larger one is refused as PAYLOAD_TOO_LARGE. The
+            server's own limit must be above it, for grpc answers RESOURCE_EXHAUSTED.
+    """
+
+    def __init__(self, *, clock: Clock, ids: Ids, request_bytes_max: int = REQUEST_BYTES_MAX) -> None:
+        #: Set by `drain`. Endless streams wait for it beside what they stream, and end.
+        self.draining = asyncio.Event()
+        self._clock = clock
+        self._ids = ids
+        self._request_bytes_max = request_bytes_max
+        self._guarded: dict[str, tuple[Handler, Handler]] = {}
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def drain(self) -> None:
+        """Answer new calls with UNAVAILABLE, reason DRAINING, from now on. Health and reflection still answer."""
+        self.draining.set()
+
+    async def drained(self) -> None:
+        """Wait until no call runs, its response handed to the transport included. Health and reflection do not count.
+
+        Without `drain` before it there is no end to wait for on a busy server.
+        """
+        await self._idle.wait()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """Return the method's handler with everything around it. Called by grpc.aio for every RPC."""
+        handler = await continuation(handler_call_details)
+        path = handler_call_details.method
+        if handler is None:
+            # Not kept: clients choose these names.
+            return self._guard(_unknown_method(path))
+        known = self._guarded.get(path)
+        if known is None or known[0] is not handler:
+            known = handler, self._guard(_method(path, handler, self._request_bytes_max))
+            self._guarded[path] = known
+        return known[1]
+
+    def _guard(self, method: _Method | _Refused) -> Handler:
+        async def guarded(request: Any, context: Context) -> bytes | None:
+            return await self._run(method, request, context)
+
+        return _HANDLER_OF_KIND[method.request_streaming, method.response_streaming](guarded)
+
+    async def _run(self, method: _Method | _Refused, request: Any, context: Context) -> bytes | None:
+        call = self._begin(method, context)
+        try:
+            if self.draining.is_set() and not method.is_infrastructure:
+                raise Draining("the server is shutting down; connect again and repeat the request")
+            response = await method.respond(request, context)
+        except CallerError as error:
+            status = status_of(error)
+        except grpc.aio.BaseError:
+            # Either the handler has aborted, so the client has its answer, or the client is gone.
+            aborted_with: grpc.StatusCode | None = context.code()
+            call.code = aborted_with or call.code
+            raise
+        except asyncio.CancelledError as error:
+            if _is_being_cancelled():
+                raise
+            status = call.fail(error)
+        except Exception as error:
+            status = call.fail(error)
+        else:
+            call.code = grpc.StatusCode.OK
+            return response
+        call.code, call.reason = status.code, status.reason
+        return await context.abort(status.code, status.message, status.trailing_metadata)
+
+    def _begin(self, method: _Method | _Refused, context: Context) -> _Call:
+        call = _Call(self._ids.new(), method, context.peer(), self._clock.monotonic_s())
+        if not method.is_infrastructure:
+            self._running += 1
+            self._idle.clear()
+        # Later than the end of the handler: by then the response has left, or the client has.
+        context.add_done_callback(lambda _: self._end(call))  # type: ignore[arg-type]  # typeshed forgot `Protocol`
+        return call
+
+    def _end(self, call: _Call) -> None:
+        if not call.method.is_infrastructure:
+            self._running -= 1
+            if self._running == 0:
+                self._idle.set()
+        call.log(duration_s=self._clock.monotonic_s() - call.started_s)
+
+
+@dataclass(slots=True)
+class _Call:
+    """One RPC under way, and what came of it."""
+
+    id: str
+    method: _Method | _Refused
+    peer: str
+    started_s: float
+    # What it is when the handler does not come to its end.
+    code: grpc.StatusCode = grpc.StatusCode.CANCELLED
+    reason: ErrorReason | None = None
+    failure: BaseException | None = None
+
+    def fail(self, failure: BaseException) -> Status:
+        """Keep a bug's or an outage's exception for the log, and return what the client may know of it."""
+        self.failure = failure
+        return internal_status(self.id)
+
+    def log(self, *, duration_s: float) -> None:
+        """Write the one line about this call."""
+        write = _log.debug if self.method.is_infrastructure else _log.info
+        cause: dict[str, BaseException] = {}
+        if self.failure is not None:
+            write, cause = _log.error, {"exc_info": self.failure}
+        write(
+            "rpc.finished",
+            method=self.method.name,
+            code=self.code.name,
+            reason=self.reason,
+            duration_ms=round(duration_s * 1000, 3),
+            call_id=self.id,
+            peer=self.peer,
+            **cause,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """One method of a service, with the steps that grpc.aio must not take by itself."""
+
+    name: str
+    request_streaming: bool
+    response_streaming: bool
+    behaviour: Behaviour
+    deserialize: Callable[[bytes], Any]
+    serialize: Callable[[Any], bytes]
+    request_bytes_max: int
+    is_infrastructure: bool
+
+    async def respond(self, request: Any, context: Context) -> bytes | None:
+        """Run the handler on what grpc.aio has received: bytes, or an iterator of bytes. Streams are written here."""
+        parsed = self._parse_each(request) if self.request_streaming else self._parse(request)
+        if not self.response_streaming:
+            return self.serialize(await self.behaviour(parsed, context))
+        async with aclosing(self.behaviour(parsed, context)) as responses:
+            async for response in responses:
+                await context.write(self.serialize(response))
+        return None
+
+    def _parse(self, message: bytes) -> Any:
+        if len(message) > self.request_bytes_max:
+            raise PayloadTooLarge("request", f"must be at most {self.request_bytes_max:,} bytes; got {len(message):,}")
+        try:
+            return self.deserialize(message)
+        except DecodeError as error:
+            raise InvalidField(
+                "request", f"must be a request of {self.name} in protobuf's encoding, its strings in UTF-8"
+            ) from error
+
+    async def _parse_each(self, messages: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+        async for message in messages:
+            yield self._parse(message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A method that is not there. It streams both ways, whatever it should be, so it does not wait for a request."""
+
+    name: str
+    message: str
+    request_streaming: bool = True
+    response_streaming: bool = True
+    is_infrastructure: bool = False
+
+    async def respond(self, _request: Any, _context: Context) -> None:
+        raise Unimplemented(self.message)
+
+
+def _method(path: str, handler: Handler, request_bytes_max: int) -> _Method | _Refused:
+    """Describe a method as its servicer was registered."""
+    name = path.removeprefix("/")
+    behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    is_async = inspect.isasyncgenfunction if handler.response_streaming else inspect.iscoroutinefunction
+    # What a servicer does not override is a plain function that the generator has made.
+    if not is_async(behaviour):
+        return _Refused(name, f"{name} is not implemented by this version")
+    assert handler.request_deserializer is not None
+    assert handler.response_serializer is not None
+    return _Method(
+        name,
+        handler.request_streaming,
+        handler.response_streaming,
+        behaviour,
+        handler.request_deserializer,
+        handler.response_serializer,
+        request_bytes_max,
+        name.startswith(_INFRASTRUCTURE),
+    )
+
+
+def _unknown_method(path: str) -> _Refused:
+    name = ascii(path.removeprefix("/")[:_METHOD_NAME_CHARACTERS_MAX])[1:-1]
+    return _Refused(name, f"{name} is no method of this server")
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,78 @@
+"""Between the contract's messages and the domain's values: pieces that more than one service needs."""
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from service.domain.errors import InvalidField, Unimplemented
+
+_TIMESTAMP_S_MIN = -62_135_596_800
+_TIMESTAMP_S_MAX = 253_402_300_799
+_DURATION_S_MAX = 315_576_000_000
+
+Member = TypeVar("Member", bound=StrEnum)
+
+
+def required(message: Message, field: str, *, prefix: str = "") -> None:
+    """Refuse a request in which a message field is absent."""
+    if not message.HasField(field):
+        raise InvalidField(f"{prefix}{field}", "is required")
+
+
+def unbuilt(field: str) -> Unimplemented:
+    """Return the refusal of a field that this version does not carry out."""
+    return Unimplemented(f"{field}: is not implemented by this version; leave it out", field=field)
+
+
+def timestamp(time_ms: int | None) -> Timestamp | None:
+    """Return a time as a message; None stays None, which leaves a field unset."""
+    if time_ms is None:
+        return None
+    seconds, milliseconds = divmod(time_ms, 1000)
+    return Timestamp(seconds=seconds, nanos=milliseconds * 1_000_000)
+
+
+def time_ns(field: str, message: Message, attribute: str) -> int | None:
+    """Return the time in a message's field in nanoseconds since the Unix epoch; None when it is absent."""
+    if not message.HasField(attribute):
+        return None
+    value: Timestamp = getattr(message, attribute)
+    if not _TIMESTAMP_S_MIN <= value.seconds <= _TIMESTAMP_S_MAX or not 0 <= value.nanos < 1_000_000_000:
+        raise InvalidField(
+            field,
+            "must be a time within the years 1 to 9999, with 0 to 999,999,999 nanos; "
+            f"got {value.seconds} seconds and {value.nanos} nanos",
+        )
+    return value.seconds * 1_000_000_000 + value.nanos
+
+
+def duration(seconds: float) -> Duration:
+    """Return a length of time as a message."""
+    nanos = round(seconds * 1_000_000_000)
+    return Duration(seconds=nanos // 1_000_000_000, nanos=nanos % 1_000_000_000)
+
+
+def seconds(field: str, value: Duration) -> float:
+    """Return a length of time in seconds."""
+    if not -_DURATION_S_MAX <= value.seconds <= _DURATION_S_MAX or not -1_000_000_000 < value.nanos < 1_000_000_000:
+        raise InvalidField(field, f"must be a valid duration; got {value.seconds} seconds and {value.nanos} nanos")
+    return value.seconds + value.nanos / 1_000_000_000
+
+
+def enum_members(
+    field: str, enum: EnumDescriptor, prefix: str, numbers: Collection[int], members: type[Member]
+) -> frozenset[Member]:
+    """Return the domain values of a repeated enum field."""
+    names: Mapping[int, str] = {value.number: value.name for value in enum.values if value.number != 0}
+    allowed = ", ".join(names.values())
+    found = set()
+    for index, number in enumerate(numbers):
+        if number not in names:
+            raise InvalidField(f"{field}[{index}]", f"must be one of {allowed}; got {number}")
+        found.add(members(names[number].removeprefix(prefix)))
+    return frozenset(found)

@@ -1,0 +1,189 @@
+"""tidings.v1.NotificationService over the use cases in `service.notifying`."""
+
+from typing import Any
+
+from google.protobuf.message import Message
+from grpc.aio import ServicerContext
+
+from service.api import paging
+from service.api.convert import duration, enum_members, time_ns, timestamp
+from service.domain.errors import InvalidField, quoted
+from service.domain.model import Attempt, Event, Notification, NotificationState
+from service.domain.names import Workspace, check_event_type_id, parse_child, parse_workspace
+from service.notifying import LATEST_TIME_MS, History, NotificationFilter, TimeRange
+from tidings.v1 import notifications_pb2 as pb
+from tidings.v1 import notifications_pb2_grpc as pb_grpc
+
+Context = ServicerContext[Any, Any]
+
+
+class NotificationService(pb_grpc.NotificationServiceServicer):
+    """Reads events, notifications and attempts back."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    async def GetEvent(self, request: pb.GetEventRequest, context: Context) -> pb.GetEventResponse:
+        """Return an event with its payload."""
+        name = parse_child("name", "events", request.name)
+        event = await self._history.event(name.workspace, name.id)
+        return pb.GetEventResponse(event=event_message(event, with_payload=True))
+
+    async def ListEvents(self, request: pb.ListEventsRequest, context: Context) -> pb.ListEventsResponse:
+        """List events, newest first."""
+        workspace = parse_workspace("parent", request.parent)
+        _check_event_type(request.event_type)
+        accepted = _time_range(request)
+        page_size = paging.page_size(request.page_size)
+        scope = ("ListEvents", workspace.name, request.event_type, accepted.start_ms, accepted.end_ms)
+        position = paging.decode(request.page_token, scope=scope, shape=(int, str))
+        page = await self._history.events(
+            workspace, before=position, page_size=page_size, event_type=request.event_type, accepted=accepted
+        )
+        return pb.ListEventsResponse(
+            events=(event_message(event, with_payload=False) for event in page.items),
+            next_page_token=paging.encode(page.next_position, scope=scope) if page.next_position else "",
+        )
+
+    async def GetNotification(self, request: pb.GetNotificationRequest, context: Context) -> pb.GetNotificationResponse:
+        """Return a notification."""
+        name = parse_child("name", "notifications", request.name)
+        found = await self._history.notification(name.workspace, name.id)
+        return pb.GetNotificationResponse(notification=_message(found))
+
+    async def ListNotifications(
+        self, request: pb.ListNotificationsRequest, context: Context
+    ) -> pb.ListNotificationsResponse:
+        """List notifications, newest first."""
+        workspace = parse_workspace("parent", request.parent)
+        only = _filter(request, workspace)
+        page_size = paging.page_size(request.page_size)
+        scope = (
+            "ListNotifications",
+            workspace.name,
+            only.subscription_id,
+            only.event_id,
+            only.event_type,
+            *sorted(only.states),
+            only.created.start_ms,
+            only.created.end_ms,
+        )
+        position = paging.decode(request.page_token, scope=scope, shape=(str,))
+        page = await self._history.notifications(
+            workspace, before=position[0] if position else None, page_size=page_size, only=only
+        )
+        return pb.ListNotificationsResponse(
+            notifications=map(_message, page.items),
+            next_page_token=paging.encode((page.next_position,), scope=scope) if page.next_position else "",
+        )
+
+    async def ListAttempts(self, request: pb.ListAttemptsRequest, context: Context) -> pb.ListAttemptsResponse:
+        """List the attempts of a notification."""
+        parent = parse_child("parent", "notifications", request.parent)
+        page_size = paging.page_size(request.page_size)
+        scope = ("ListAttempts", request.parent)
+        position = paging.decode(request.page_token, scope=scope, shape=(int,))
+        page = await self._history.attempts(
+            parent.workspace, parent.id, after=position[0] if position else 0, page_size=page_size
+        )
+        return pb.ListAttemptsResponse(
+            attempts=(_attempt_message(request.parent, attempt) for attempt in page.items),
+            next_page_token=paging.encode((page.next_position,), scope=scope) if page.next_position else "",
+        )
+
+
+def event_message(event: Event, *, with_payload: bool) -> pb.Event:
+    """Return an event as the contract shows it, with or without its payload and context."""
+    message = pb.Event(
+        name=event.name,
+        event_type=event.event_type,
+        source=event.source,
+        subject=event.subject,
+        attributes=event.attributes,
+        content_type=event.content_type,
+        occur_time=timestamp(event.occur_time_ms),
+        create_time=timestamp(event.create_time_ms),
+        payload_sha256=event.payload_sha256,
+        payload_size=event.payload_size,
+        matched_count=event.matched_count,
+    )
+    if with_payload:
+        message.context_json = event.context_json
+        if event.payload_is_json:
+            message.json = event.payload.decode()
+        else:
+            message.data = event.payload
+    return message
+
+
+def _message(notification: Notification) -> pb.Notification:
+    last = notification.last_attempt
+    return pb.Notification(
+        name=notification.name,
+        event=notification.workspace.event(notification.event_id),
+        subscription=notification.workspace.subscription(notification.subscription_id),
+        event_type=notification.event_type,
+        state=pb.NotificationState.Value(f"NOTIFICATION_STATE_{notification.state}"),
+        attempt_count=notification.attempt_count,
+        next_attempt_time=timestamp(notification.next_attempt_time_ms),
+        last_attempt=_attempt_message(notification.name, last) if last else None,
+        create_time=timestamp(notification.create_time_ms),
+        complete_time=timestamp(notification.complete_time_ms),
+        failure_reason=notification.failure_reason or "",
+    )
+
+
+def _attempt_message(notification_name: str, attempt: Attempt) -> pb.Attempt:
+    headers: dict[str, str] = {}
+    for name, value in attempt.response_headers:
+        headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
+    return pb.Attempt(
+        name=f"{notification_name}/attempts/{attempt.attempt_number}",
+        attempt_number=attempt.attempt_number,
+        outcome=pb.AttemptOutcome.Value(f"ATTEMPT_OUTCOME_{attempt.outcome}"),
+        start_time=timestamp(attempt.start_time_ms),
+        duration=duration(attempt.duration_ms / 1000),
+        http_status=attempt.http_status or 0,
+        response_headers=headers,
+        response_body=attempt.response_body,
+        response_truncated=attempt.response_truncated,
+        error=attempt.error,
+        remote_address=attempt.remote_address,
+        signing_key_ids=attempt.signing_key_ids,
+    )
+
+
+def _filter(request: pb.ListNotificationsRequest, workspace: Workspace) -> NotificationFilter:
+    _check_event_type(request.event_type)
+    return NotificationFilter(
+        subscription_id=_id_in(workspace, "subscription", "subscriptions", request.subscription),
+        event_id=_id_in(workspace, "event", "events", request.event),
+        event_type=request.event_type,
+        states=enum_members("states", pb.NotificationState.DESCRIPTOR, "NOTIFICATION_STATE_", request.states, NotificationState),
+        created=_time_range(request),
+    )
+
+
+def _id_in(workspace: Workspace, field: str, collection: str, name: str) -> str:
+    if not name:
+        return ""
+    child = parse_child(field, collection, name)
+    if child.workspace != workspace:
+        raise InvalidField(field, f"must be in the parent, {quoted(workspace.name)}; got {quoted(name)}")
+    return child.id
+
+
+def _check_event_type(event_type: str) -> None:
+    if event_type:
+        check_event_type_id("event_type", event_type)
+
+
+def _time_range(request: Message) -> TimeRange:
+    start_ns = time_ns("start_time", request, "start_time")
+    end_ns = time_ns("end_time", request, "end_time")
+    # Stored times are whole milliseconds, so a bound within one is the same as the next one.
+    start_ms = 0 if start_ns is None else -(-start_ns // 1_000_000)
+    end_ms = LATEST_TIME_MS if end_ns is None else -(-end_ns // 1_000_000)
+    if end_ns is not None and start_ns is not None and end_ns < start_ns:
+        raise InvalidField("end_time", "must not be before start_time")
+    return TimeRange(max(0, start_ms), max(0, end_ms))

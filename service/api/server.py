@@ -1,0 +1,133 @@
+"""The gRPC server: where it listens, what it serves, how it starts and how it ends."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+
+from service.api.addresses import ListenError, check_free, parse_address
+from service.api.calls import Calls
+from service.api.health import Health
+from service.api.reflection import reflection_handlers
+from tidings.v1 import event_types_pb2, notifications_pb2, publishing_pb2, subscriptions_pb2
+from tidings.v1.event_types_pb2_grpc import EventTypeServiceServicer, add_EventTypeServiceServicer_to_server
+from tidings.v1.notifications_pb2_grpc import NotificationServiceServicer, add_NotificationServiceServicer_to_server
+from tidings.v1.publishing_pb2_grpc import PublishServiceServicer, add_PublishServiceServicer_to_server
+from tidings.v1.subscriptions_pb2_grpc import SubscriptionServiceServicer, add_SubscriptionServiceServicer_to_server
+
+RECEIVE_BYTES_MAX = 8 * 1024 * 1024
+
+# What is left after the running calls have ended: watches that were told to end, reflection, refusals.
+_LAST_ANSWERS_S = 0.5
+
+SERVICES: tuple[str, ...] = tuple(
+    service.full_name
+    for file in (subscriptions_pb2, event_types_pb2, publishing_pb2, notifications_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Servicers:
+    """The services of the contract. A method that a servicer does not override answers UNIMPLEMENTED."""
+
+    subscriptions: SubscriptionServiceServicer
+    event_types: EventTypeServiceServicer
+    publishing: PublishServiceServicer
+    notifications: NotificationServiceServicer
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Register all of them."""
+        add_SubscriptionServiceServicer_to_server(self.subscriptions, server)
+        add_EventTypeServiceServicer_to_server(self.event_types, server)
+        add_PublishServiceServicer_to_server(self.publishing, server)
+        add_NotificationServiceServicer_to_server(self.notifications, server)
+
+
+class ApiServer:
+    """The services of the contract with health and reflection, in plaintext. Make it inside the running event loop.
+
+    Args:
+        listen: addresses `host:port`, `[ipv6]:port` or `unix:path`; port 0 means any free one. Whether plaintext is
+            acceptable there is the caller's decision: see `service.api.addresses.is_loopback`.
+        calls: what every call goes through; endless streams wait for its `draining`.
+        servicers: the services of the contract.
+        receive_bytes_max: where grpc itself cuts a request off, with RESOURCE_EXHAUSTED. More than `calls` allows.
+    """
+
+    def __init__(
+        self, *, listen: Sequence[str], calls: Calls, servicers: Servicers, receive_bytes_max: int = RECEIVE_BYTES_MAX
+    ) -> None:
+        self._listen = tuple(listen)
+        self._calls = calls
+        self._health = Health(SERVICES)
+        self._server = grpc.aio.server(interceptors=(calls,), options=_options(receive_bytes_max))
+        servicers.add_to(self._server)
+        add_HealthServicer_to_server(self._health, self._server)
+        health_service = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        self._server.add_generic_rpc_handlers(reflection_handlers((*SERVICES, health_service)))
+
+    async def start(self) -> tuple[str, ...]:
+        """Begin to answer, with health at NOT_SERVING, and return the addresses with the ports they really have.
+
+        Raises:
+            ListenError: one of the addresses cannot be had. The server is of no more use.
+        """
+        bound = [await self._bind(address) for address in self._listen]
+        await self._server.start()
+        return tuple(bound)
+
+    def set_serving(self) -> None:
+        """Let health say SERVING. For when everything behind the server is up."""
+        self._health.set_serving(True)
+
+    def drain(self) -> None:
+        """Let health say NOT_SERVING and refuse new calls. Those that run go on."""
+        self._health.set_serving(False)
+        self._calls.drain()
+
+    async def stop(self, grace_s: float) -> None:
+        """Drain, wait until the running calls have been answered but no longer than `grace_s`, and stop.
+
+        Returns after the last handler has ended, at most a second later than that. Streams that end only at `draining`
+        use up the grace if they do not heed it; watches of health never do.
+        """
+        self.drain()
+        await self._drained(grace_s)
+        self._health.end_watches()
+        await self._server.stop(_LAST_ANSWERS_S)
+        # grpc has cancelled what still ran, but does not wait for the handlers to clean up.
+        await self._drained(_LAST_ANSWERS_S)
+
+    async def _drained(self, timeout_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._calls.drained()
+
+    async def _bind(self, text: str) -> str:
+        address = parse_address(text)
+        await check_free(address)
+        try:
+            port = self._server.add_insecure_port(str(address))
+        except RuntimeError as error:
+            raise ListenError(f"cannot listen on {address}") from error
+        return str(address.with_port(port))
+
+
+def _options(receive_bytes_max: int) -> tuple[tuple[str, int], ...]:
+    return (
+        # Otherwise a second server gets the same port, and half of the calls.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", receive_bytes_max),
+        ("grpc.max_concurrent_streams", 1000),
+        # By default a client that asks more than every 5 minutes whether the server is alive is thrown out.
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Notices watchers that vanished without a goodbye.
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+    )

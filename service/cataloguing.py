@@ -1,0 +1,162 @@
+"""Event types: the use cases behind EventTypeService."""
+
+from dataclasses import replace
+from typing import TypedDict
+
+from service.domain.attributes import check_attributes, check_display_name, check_text
+from service.domain.clock import Clock
+from service.domain.errors import EtagMismatch, InvalidField, ResourceExists, ResourceNotFound, quoted
+from service.domain.json_text import check_json
+from service.domain.model import EventType
+from service.domain.names import check_event_type_id, check_event_type_not_reserved
+from service.paging import Page, take
+from service.storage import event_types
+from service.storage.database import Database, Transaction
+
+_DESCRIPTION_CHARACTERS_MAX = 4_096
+_SERVICE_CHARACTERS_MAX = 64
+_EXAMPLES_MAX = 16
+_EXAMPLE_BYTES_MAX = 64 * 1024
+
+
+class EventTypeFields(TypedDict, total=False):
+    """The fields of an event type that a caller sets."""
+
+    display_name: str
+    description: str
+    service: str
+    category: int | None
+    code: int | None
+    examples: tuple[str, ...]
+    attribute_keys: tuple[str, ...]
+    deprecated: bool
+
+
+class EventTypes:
+    """Creates, reads, changes and deletes event types."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def create(self, event_type_id: str, fields: EventTypeFields) -> EventType:
+        """Create an event type from a complete set of fields.
+
+        Raises:
+            InvalidField: a field, or the id, is not allowed.
+            ResourceExists: the id is taken.
+        """
+        check_event_type_id("event_type_id", event_type_id)
+        check_event_type_not_reserved("event_type_id", event_type_id)
+        _check(fields)
+        now_ms = self._clock.now_ms()
+        event_type = EventType(id=event_type_id, create_time_ms=now_ms, update_time_ms=now_ms, revision=1, **fields)
+
+        if not await self._database.write(lambda tx: event_types.insert(tx, event_type)):
+            raise ResourceExists(
+                f"event_type_id: there is an event type {quoted(event_type_id)} already",
+                resource_type="event type",
+                resource_name=event_type.name,
+                field="event_type_id",
+            )
+        return event_type
+
+    async def get(self, event_type_id: str) -> EventType:
+        """Return an event type.
+
+        Raises:
+            ResourceNotFound: there is none of this id.
+        """
+        return await self._database.read(lambda tx: _existing(tx, event_type_id))
+
+    async def list(self, *, after: str, page_size: int, service: str) -> Page[EventType, str]:
+        """Return event types in the order of their ids, those of one service only if it is given."""
+
+        def page(tx: Transaction) -> Page[EventType, str]:
+            return take(
+                lambda position, limit: event_types.after(tx, position, limit=limit),
+                start=after,
+                position_of=lambda event_type: event_type.id,
+                wanted=lambda event_type: service in ("", event_type.service),
+                page_size=page_size,
+            )
+
+        return await self._database.read(page)
+
+    async def update(self, event_type_id: str, fields: EventTypeFields, *, etag: str) -> EventType:
+        """Change some fields.
+
+        Raises:
+            InvalidField: a field is not allowed.
+            ResourceNotFound: there is none of this id.
+            EtagMismatch: an etag is given and not the current one.
+        """
+        _check(fields)
+        now_ms = self._clock.now_ms()
+
+        def work(tx: Transaction) -> EventType:
+            current = _existing(tx, event_type_id)
+            _check_etag(current, etag)
+            changed = replace(current, **fields, update_time_ms=now_ms, revision=current.revision + 1)
+            event_types.update(tx, changed)
+            return changed
+
+        return await self._database.write(work)
+
+    async def delete(self, event_type_id: str, *, etag: str, allow_missing: bool) -> None:
+        """Delete an event type.
+
+        Raises:
+            ResourceNotFound: there is none of this id, unless that is allowed.
+            EtagMismatch: an etag is given and not the current one.
+        """
+
+        def work(tx: Transaction) -> None:
+            current = event_types.find(tx, event_type_id)
+            if current is None and allow_missing:
+                return
+            _check_etag(_existing(tx, event_type_id), etag)
+            event_types.delete(tx, event_type_id)
+
+        await self._database.write(work)
+
+
+def _existing(tx: Transaction, event_type_id: str) -> EventType:
+    event_type = event_types.find(tx, event_type_id)
+    if event_type is None:
+        raise ResourceNotFound("event type", f"eventTypes/{event_type_id}")
+    return event_type
+
+
+def _check_etag(current: EventType, etag: str) -> None:
+    if etag not in ("", current.etag):
+        raise EtagMismatch(
+            f"{current.name} was changed since etag {quoted(etag)}; its etag is now {current.etag}: read it again",
+        )
+
+
+def _check(fields: EventTypeFields) -> None:
+    if "display_name" in fields:
+        check_display_name("event_type.display_name", fields["display_name"])
+    if "description" in fields and len(fields["description"]) > _DESCRIPTION_CHARACTERS_MAX:
+        raise InvalidField(
+            "event_type.description",
+            f"must be at most {_DESCRIPTION_CHARACTERS_MAX} characters; got {len(fields['description'])}",
+        )
+    if "service" in fields:
+        check_text("event_type.service", fields["service"], _SERVICE_CHARACTERS_MAX)
+    if "examples" in fields:
+        _check_examples(fields["examples"])
+    if "attribute_keys" in fields:
+        check_attributes("event_type.attribute_keys", dict.fromkeys(fields["attribute_keys"], ""))
+
+
+def _check_examples(examples: tuple[str, ...]) -> None:
+    if len(examples) > _EXAMPLES_MAX:
+        raise InvalidField("event_type.examples", f"must be at most {_EXAMPLES_MAX}; got {len(examples)}")
+    for index, example in enumerate(examples):
+        path = f"event_type.examples[{index}]"
+        size = len(example.encode())
+        if size > _EXAMPLE_BYTES_MAX:
+            raise InvalidField(path, f"must be at most {_EXAMPLE_BYTES_MAX} bytes; got {size}")
+        check_json(path, example.encode())

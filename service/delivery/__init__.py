@@ -1,0 +1,1 @@
+"""Delivering notifications over HTTP: when, how, and what came of it."""

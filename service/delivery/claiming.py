@@ -1,0 +1,198 @@
+"""What one tick of the dispatcher does to the database, as one transaction: take over, promote, claim."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from service.delivery.lanes import lane_limit, lane_room
+from service.domain.model import DEFAULT_RETRY_POLICY, Attempt, AttemptOutcome, Event, RetryPolicy, Subscription
+from service.domain.outcomes import Interrupted
+from service.domain.retry import Decision, Fail, RetryAt, Succeed, decide
+from service.storage import attempts, events, queue, subscriptions
+from service.storage.database import Transaction
+from service.storage.queue import Abandoned, Claimed, Finished, LaneClaim, Postponed
+
+_PROMOTED_MAX = 1_000
+_TAKEN_OVER_MAX = 1_000
+_LANES_MAX = 256
+_HELD_MAX = 500
+_HOLD_MS = 14 * 24 * 3_600_000
+_INTERRUPTIONS_FREE_MAX = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claimed notification with all that an attempt needs: the event, and the subscription as it is now."""
+
+    claimed: Claimed
+    event: Event
+    subscription: Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What a tick found.
+
+    `cursor` is where the next tick begins among the lanes; it is empty when this one came to the last lane.
+    `next_due_ms` is when the next waiting notification is due, None if none waits.
+    """
+
+    claims: list[Claim]
+    moved: int
+    cursor: str
+    next_due_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TickWork:
+    """One tick as a work. `in_flight` counts this process's requests by lane."""
+
+    owner: str
+    now_ms: int
+    lease_ms: int
+    free_slots: int
+    in_flight: Mapping[str, int]
+    cursor: str
+    rng: Random
+
+    def __call__(self, tx: Transaction) -> Tick:
+        """Take over what other processes left, promote what is due, claim as much as may be started."""
+        take_over(tx, owner=self.owner, due_until_ms=self.now_ms, now_ms=self.now_ms, rng=self.rng)
+        queue.promote_due(tx, now_ms=self.now_ms, limit=_PROMOTED_MAX)
+        lanes = queue.lanes_after(tx, self.cursor, limit=_LANES_MAX)
+        served = subscriptions.find_by_uid(tx, lanes)
+        held = self._hold_disabled(tx, [served[uid] for uid in lanes if uid in served])
+        plan = self._plan([served[uid] for uid in lanes if uid in served and served[uid].enabled])
+        claimed = queue.claim(
+            tx, plan, owner=self.owner, now_ms=self.now_ms, lease_end_ms=self.now_ms + self.lease_ms
+        )
+        claims = _with_events(tx, [each for lane in claimed for each in lane], served)
+        return Tick(
+            claims=claims,
+            moved=held + len(claims),
+            cursor=self._next_cursor(lanes, plan),
+            next_due_ms=queue.next_due_ms(tx, owner=self.owner),
+        )
+
+    def _hold_disabled(self, tx: Transaction, candidates: Sequence[Subscription]) -> int:
+        hold_end_ms = self.now_ms + _HOLD_MS
+        return sum(
+            queue.hold(tx, each.uid, hold_end_ms=hold_end_ms, limit=_HELD_MAX)
+            for each in candidates
+            if not each.enabled
+        )
+
+    def _plan(self, candidates: Sequence[Subscription]) -> list[LaneClaim]:
+        """Share the free slots out, lane by lane, as if every lane had as much to send as it may."""
+        free_slots = self.free_slots
+        plan: list[LaneClaim] = []
+        for subscription in candidates:
+            if free_slots == 0:
+                break
+            room = lane_room(
+                limit=lane_limit(subscription.max_concurrency),
+                free_slots=free_slots,
+                in_flight=self.in_flight.get(subscription.uid, 0),
+            )
+            if room:
+                plan.append(LaneClaim(subscription.uid, room))
+                free_slots -= room
+        return plan
+
+    def _next_cursor(self, lanes: Sequence[str], plan: Sequence[LaneClaim]) -> str:
+        planned_all_slots = sum(lane.limit for lane in plan) >= self.free_slots > 0
+        if planned_all_slots and plan[-1].subscription_uid != lanes[-1]:
+            # The lanes behind this one got nothing this time, so they come first next time.
+            return plan[-1].subscription_uid
+        return lanes[-1] if len(lanes) == _LANES_MAX else ""
+
+
+def take_over(tx: Transaction, *, owner: str, due_until_ms: int, now_ms: int, rng: Random) -> int:
+    """Record what other processes left under way as INTERRUPTED and make it due again; return how many.
+
+    The first interruptions in a row are free. From the third on each one moves the notification on in its retry
+    schedule, so that a request which brings the server down does not do so for ever.
+    """
+    left = queue.abandoned(tx, owner=owner, due_until_ms=due_until_ms, limit=_TAKEN_OVER_MAX)
+    numbers = queue.count_attempts(tx, [each.notification_id for each in left])
+    attempts.insert(
+        tx,
+        [(each.notification_id, _interrupted(each, number)) for each, number in zip(left, numbers, strict=True)],
+    )
+    repeated = [each for each in left if each.interruptions >= _INTERRUPTIONS_FREE_MAX]
+    served = subscriptions.find_by_uid(tx, [each.subscription_uid for each in repeated])
+    free = [
+        Postponed(each.notification_id, each.claim, now_ms, each.schedule_step, each.interruptions + 1)
+        for each in left
+        if each.interruptions < _INTERRUPTIONS_FREE_MAX
+    ]
+    decided = [
+        end_of_claim(
+            each.notification_id,
+            each.claim,
+            decide(
+                Interrupted(),
+                schedule_step=each.schedule_step,
+                policy=_policy(served.get(each.subscription_uid)),
+                create_time_ms=each.create_time_ms,
+                now_ms=now_ms,
+                rng=rng,
+            ),
+            interruptions=each.interruptions + 1,
+        )
+        for each in repeated
+    ]
+    end_claims(tx, [*free, *decided], now_ms=now_ms)
+    return len(left)
+
+
+def end_of_claim(
+    notification_id: str, claim: int, decision: Decision, *, interruptions: int = 0
+) -> Finished | Postponed:
+    """Return what a decision makes of a claim."""
+    match decision:
+        case Succeed():
+            return Finished(notification_id, claim, succeeded=True)
+        case Fail(reason):
+            return Finished(notification_id, claim, succeeded=False, failure_reason=reason)
+        case RetryAt(due_at_ms, schedule_step):
+            return Postponed(notification_id, claim, due_at_ms, schedule_step, interruptions)
+
+
+def end_claims(tx: Transaction, ends: Sequence[Finished | Postponed], *, now_ms: int) -> int:
+    """End claims; return how many were still held. Stale ones change nothing."""
+    finished = queue.finish(tx, [each for each in ends if isinstance(each, Finished)], now_ms=now_ms)
+    postponed = queue.postpone(tx, [each for each in ends if isinstance(each, Postponed)], now_ms=now_ms)
+    return finished + postponed
+
+
+def _with_events(tx: Transaction, claimed: Sequence[Claimed], served: Mapping[str, Subscription]) -> list[Claim]:
+    # One event is often owed to many subscriptions: its payload is read and kept once.
+    keys = list(dict.fromkeys((each.workspace, each.event_id) for each in claimed))
+    found = dict(zip(keys, events.find(tx, keys), strict=True))
+    claims: list[Claim] = []
+    for each in claimed:
+        event = found[each.workspace, each.event_id]
+        assert event is not None, "a notification refers to its event by a foreign key"
+        claims.append(Claim(each, event, served[each.subscription_uid]))
+    return claims
+
+
+def _policy(subscription: Subscription | None) -> RetryPolicy:
+    return (subscription and subscription.retry_policy) or DEFAULT_RETRY_POLICY
+
+
+def _interrupted(left: Abandoned, attempt_number: int) -> Attempt:
+    return Attempt(
+        attempt_number=attempt_number,
+        outcome=AttemptOutcome.INTERRUPTED,
+        start_time_ms=left.claim_time_ms,
+        duration_ms=0,
+        http_status=None,
+        response_headers=(),
+        response_body=b"",
+        response_truncated=False,
+        error="the server process ended before the outcome was known",
+        remote_address="",
+        signing_key_ids=(),
+    )

@@ -1,0 +1,198 @@
+"""Decides when: claims what is due, hands it to the courier, and waits for what comes next.
+
+First try and retry are the same claim. The order "clear the flag, claim, then wait" is what makes no wake-up get lost.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+
+import structlog
+
+from service.delivery.claiming import Claim, Tick, TickWork, take_over
+from service.delivery.courier import Courier, Delivery
+from service.delivery.lanes import Slots
+from service.delivery.recorder import Recorder
+from service.domain.clock import Clock
+from service.domain.errors import Unavailable
+from service.storage import queue
+from service.storage.database import Database, Transaction
+
+_POLL_S = 1.0
+_STORAGE_PAUSE_S = 0.5
+
+_log = structlog.get_logger()
+
+
+class Dispatcher:
+    """Runs the attempts of one process.
+
+    Args:
+        owner: names this process in its leases; no other process, and no earlier one, has the same.
+        lease_s: how long a claim is kept from other processes; longer than any attempt may take.
+        slots: how many requests may be under way at once.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        courier: Courier,
+        *,
+        clock: Clock,
+        rng: Random,
+        owner: str,
+        lease_s: float,
+        slots: int,
+    ) -> None:
+        self._database = database
+        self._courier = courier
+        self._clock = clock
+        self._rng = rng
+        self._owner = owner
+        self._lease_ms = int(lease_s * 1000)
+        self._slots = Slots(slots)
+        self._recorder = Recorder(database, clock=clock, on_recorded=self._recorded)
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._drain_timeout_s = 0.0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._under_way: dict[str, Claim] = {}
+        self._attempts: dict[str, asyncio.Task[None]] = {}
+        self._cursor = ""
+
+    def wake(self) -> None:
+        """Look for work now: something was committed that may be due."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver until `stop` is called, then let what is under way finish, as far as the drain timeout allows."""
+        async with asyncio.TaskGroup() as tasks:
+            recorder = tasks.create_task(self._recorder.run(), name="recorder")
+            await self._take_over_everything()
+            while not self._stopping:
+                self._wake.clear()
+                tick = await self._fill_slots(tasks)
+                await self._wait(tick)
+            await self._drain()
+            recorder.cancel()
+
+    def stop(self, *, drain_timeout_s: float) -> None:
+        """Claim nothing more, and give what is under way this long to finish."""
+        self._stopping = True
+        self._drain_timeout_s = drain_timeout_s
+        self._wake.set()
+
+    async def _take_over_everything(self) -> None:
+        """Take over the claims of an earlier process on this database, whose leases are void: it is gone."""
+        while not self._stopping:
+            now_ms = self._clock.now_ms()
+            due_until_ms = now_ms + self._lease_ms
+
+            def work(tx: Transaction) -> int:
+                return take_over(tx, owner=self._owner, due_until_ms=due_until_ms, now_ms=now_ms, rng=self._rng)
+
+            try:
+                taken_over = await self._database.write(work)
+            except Unavailable as error:
+                await self._pause(error)
+                continue
+            if taken_over:
+                _log.info("claims.taken_over", count=taken_over)
+            else:
+                return
+
+    async def _fill_slots(self, tasks: asyncio.TaskGroup) -> Tick | None:
+        """Claim lane by lane until no slot is free, or a whole round over the lanes moved nothing."""
+        moved = 0
+        while not self._stopping and self._slots.free:
+            try:
+                tick = await self._database.write(self._tick_work())
+            except Unavailable as error:
+                await self._pause(error)
+                continue
+            for claim in tick.claims:
+                self._start(claim, tasks)
+            moved += tick.moved
+            self._cursor = tick.cursor
+            if not tick.cursor:
+                if not moved:
+                    return tick
+                moved = 0
+        return None
+
+    async def _wait(self, tick: Tick | None) -> None:
+        """Wait to be woken, for the next notification that is due, or for the time to look anyway."""
+        timeout_s = _POLL_S
+        if tick is not None and tick.next_due_ms is not None:
+            timeout_s = min(timeout_s, max(0, tick.next_due_ms - self._clock.now_ms()) / 1000)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _drain(self) -> None:
+        try:
+            async with asyncio.timeout(self._drain_timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            await self._abandon()
+
+    async def _abandon(self) -> None:
+        """Break off what is still under way and give its claims back, without counting an attempt."""
+        unfinished = list(self._attempts)
+        for notification_id in unfinished:
+            self._attempts[notification_id].cancel()
+        claims = [self._under_way[notification_id] for notification_id in unfinished]
+        now_ms = self._clock.now_ms()
+        _log.warning("claims.released", count=len(claims))
+        await self._database.write(
+            lambda tx: queue.release_leases(tx, [claim.claimed for claim in claims], now_ms=now_ms)
+        )
+        self._ended(claims)
+        # What was finished in time but not yet recorded is one commit away.
+        await self._idle.wait()
+
+    def _tick_work(self) -> TickWork:
+        return TickWork(
+            owner=self._owner,
+            now_ms=self._clock.now_ms(),
+            lease_ms=self._lease_ms,
+            free_slots=self._slots.free,
+            in_flight=self._slots.in_flight_by_lane(),
+            cursor=self._cursor,
+            rng=self._rng,
+        )
+
+    def _start(self, claim: Claim, tasks: asyncio.TaskGroup) -> None:
+        self._slots.take(claim.subscription.uid)
+        self._under_way[claim.claimed.notification_id] = claim
+        self._idle.clear()
+        task = tasks.create_task(self._attempt(claim), name=f"attempt {claim.claimed.notification_id}")
+        self._attempts[claim.claimed.notification_id] = task
+        task.add_done_callback(lambda _: self._attempts.pop(claim.claimed.notification_id))
+
+    async def _attempt(self, claim: Claim) -> None:
+        try:
+            delivery = await self._courier.attempt(claim)
+        except Exception:
+            # The boundary of one attempt: a bug that one event triggers must not stop the others.
+            _log.exception("attempt.crashed", notification=claim.claimed.notification_id)
+            delivery = self._courier.crashed(claim)
+        self._recorder.add(delivery)
+
+    def _recorded(self, deliveries: Sequence[Delivery]) -> None:
+        self._ended([delivery.claim for delivery in deliveries])
+
+    def _ended(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            self._slots.give_back(claim.subscription.uid)
+            del self._under_way[claim.claimed.notification_id]
+        if not self._under_way:
+            self._idle.set()
+        self._wake.set()
+
+    async def _pause(self, error: Unavailable) -> None:
+        _log.warning("claiming.paused", reason=error.reason.value, error=error.message)
+        await asyncio.sleep(_STORAGE_PAUSE_S)

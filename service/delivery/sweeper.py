@@ -1,0 +1,61 @@
+"""Moves all pending notifications of a subscription, slice by slice: cancels a deleted one's, releases a re-enabled one's."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from service.domain.clock import Clock
+from service.domain.errors import Unavailable
+from service.storage import queue, subscriptions
+from service.storage.database import Database, Transaction
+
+_SLICE_MAX = 500
+_POLL_S = 5.0
+
+_log = structlog.get_logger()
+
+
+class Sweeper:
+    """Carries out the sweeps that subscriptions ask for, one slice per transaction, so that publishes go on between."""
+
+    def __init__(self, database: Database, *, clock: Clock, on_released: Callable[[], None]) -> None:
+        self._database = database
+        self._clock = clock
+        self._on_released = on_released
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for sweeps now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                while await self.sweep_slice():
+                    self._on_released()
+            except Unavailable as error:
+                _log.warning("sweep.paused", reason=error.reason.value, error=error.message)
+            try:
+                async with asyncio.timeout(_POLL_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def sweep_slice(self) -> bool:
+        """Move one slice of one sweep; False when there is no sweep."""
+        if await self._database.read(subscriptions.next_sweep) is None:
+            return False
+        now_ms = self._clock.now_ms()
+        return await self._database.write(lambda tx: _sweep_slice(tx, now_ms=now_ms))
+
+
+def _sweep_slice(tx: Transaction, *, now_ms: int) -> bool:
+    sweep = subscriptions.next_sweep(tx)
+    if sweep is None:
+        return False
+    last = queue.sweep(tx, sweep.kind, sweep.subscription_uid, sweep.after, now_ms=now_ms, limit=_SLICE_MAX)
+    subscriptions.advance_sweep(tx, sweep.subscription_uid, after=last)
+    return True

@@ -1,0 +1,114 @@
+"""The headers that a subscriber may add to its requests.
+
+Reserved are the names that Tidings writes itself, those that frame or route a message, and those that open a door
+when a request lands on a proxy or a cloud's metadata service.
+"""
+
+import re
+from collections.abc import Mapping
+
+from service.domain.errors import InvalidField, quoted
+
+HEADERS_MAX = 32
+HEADER_BYTES_MAX = 4096
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE_FAULT = re.compile(r"[^\x20-\x7e]")
+_RESERVED_PREFIXES = (
+    "ce-",
+    "content-",
+    "messagebird-",
+    "proxy-",
+    "stripe-",
+    "tidings-",
+    "vonage-",
+    "webhook-",
+    "x-amz-",
+    "x-aws-",
+    "x-azure-",
+    "x-fd-",
+    "x-forwarded-",
+    "x-github-",
+    "x-google-",
+    "x-hub-",
+)
+_RESERVED_NAMES = frozenset(
+    {
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "cookie",
+        "date",
+        "expect",
+        "forwarded",
+        "host",
+        "keep-alive",
+        "metadata",
+        "metadata-flavor",
+        "set-cookie",
+        "te",
+        "traceparent",
+        "tracestate",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "via",
+        "x-real-ip",
+    }
+)
+
+
+def check_headers(field: str, headers: Mapping[str, str]) -> None:
+    """Refuse headers that a subscription may not add to its requests.
+
+    At most 32; each a token of RFC 9110, section 5.6.2, not reserved, given once whatever its case; each value of the
+    characters 0x20 to 0x7E without a space at either end; name and value together at most 4096 bytes.
+
+    Raises:
+        InvalidField: with the path of the header, such as `subscription.headers["X-Foo"]`. It names the faulty
+            character of a value and not the value, which may be a credential.
+    """
+    if len(headers) > HEADERS_MAX:
+        raise InvalidField(field, f"must have at most {HEADERS_MAX} headers; got {len(headers)}")
+    seen: dict[str, str] = {}
+    for name, value in headers.items():
+        path = f"{field}[{quoted(name)}]"
+        _check_name(path, name)
+        _check_value(path, name, value)
+        twin = seen.setdefault(name.lower(), name)
+        if twin != name:
+            raise InvalidField(path, f"header names must differ by more than case; got {quoted(twin)} too")
+
+
+def _check_name(path: str, name: str) -> None:
+    if not _TOKEN.fullmatch(name):
+        raise InvalidField(
+            path,
+            "a header name must be letters, digits and any of !#$%&'*+-.^_`|~, at least one character; "
+            f"got {quoted(name)}",
+        )
+    reserved = _reservation(name.lower())
+    if reserved is not None:
+        raise InvalidField(path, f"must not be a reserved header name ({reserved}); got {quoted(name)}")
+
+
+def _reservation(lower_name: str) -> str | None:
+    if lower_name in _RESERVED_NAMES:
+        return lower_name
+    return next((f"{prefix}*" for prefix in _RESERVED_PREFIXES if lower_name.startswith(prefix)), None)
+
+
+def _check_value(path: str, name: str, value: str) -> None:
+    fault = _VALUE_FAULT.search(value)
+    if fault is not None:
+        raise InvalidField(
+            path,
+            "a header value must be visible ASCII characters and spaces; "
+            f"got {quoted(fault.group())} at character {fault.start() + 1}",
+        )
+    if value != value.strip(" "):
+        raise InvalidField(path, "a header value must not begin or end with a space; it does")
+    size = len(name) + len(value)
+    if size > HEADER_BYTES_MAX:
+        raise InvalidField(path, f"name and value must be at most {HEADER_BYTES_MAX} bytes together; got {size}")

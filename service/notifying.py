@@ -1,0 +1,161 @@
+"""Reading events, notifications and attempts back: the use cases behind NotificationService."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.domain.errors import ResourceNotFound
+from service.domain.ids import first_uuid7_at
+from service.domain.model import Attempt, Event, Notification, NotificationState
+from service.domain.names import Workspace
+from service.paging import Page, take
+from service.storage import attempts, events, notifications, subscriptions
+from service.storage.database import Database, Transaction
+from service.storage.notifications import IdRange
+
+LATEST_TIME_MS = (1 << 48) - 1
+"""Later than every time stored: the end of what a UUIDv7 can say, in the year 10889."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """From `start_ms` up to, but without, `end_ms`."""
+
+    start_ms: int = 0
+    end_ms: int = LATEST_TIME_MS
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationFilter:
+    """Which notifications a list shows. An empty field means any."""
+
+    subscription_id: str = ""
+    event_id: str = ""
+    event_type: str = ""
+    states: frozenset[NotificationState] = frozenset()
+    created: TimeRange = TimeRange()
+
+    def wants(self, notification: Notification) -> bool:
+        """Say whether a notification belongs in the list."""
+        return (
+            self.subscription_id in ("", notification.subscription_id)
+            and self.event_id in ("", notification.event_id)
+            and self.event_type in ("", notification.event_type)
+            and (not self.states or notification.state in self.states)
+        )
+
+
+EventPosition = tuple[int, str]
+"""Where a list of events goes on: the (create_time_ms, id) of the last one shown."""
+
+
+class History:
+    """Reads what was published and what came of it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def event(self, workspace: Workspace, event_id: str) -> Event:
+        """Return an event with its payload.
+
+        Raises:
+            ResourceNotFound: there is none of this name.
+        """
+        (event,) = await self._database.read(lambda tx: events.find(tx, [(workspace, event_id)]))
+        if event is None:
+            raise ResourceNotFound("event", workspace.event(event_id))
+        return event
+
+    async def events(
+        self,
+        workspace: Workspace,
+        *,
+        before: EventPosition | None,
+        page_size: int,
+        event_type: str,
+        accepted: TimeRange,
+    ) -> Page[Event, EventPosition]:
+        """Return events without payloads, newest first; of one type only if it is given."""
+
+        def page(tx: Transaction) -> Page[Event, EventPosition]:
+            return take(
+                lambda position, limit: events.summaries_before(
+                    tx, workspace, position, start_time_ms=accepted.start_ms, limit=limit
+                ),
+                start=before or (accepted.end_ms, ""),
+                position_of=lambda event: (event.create_time_ms, event.id),
+                wanted=lambda event: event_type in ("", event.event_type),
+                page_size=page_size,
+            )
+
+        return await self._database.read(page)
+
+    async def notification(self, workspace: Workspace, notification_id: str) -> Notification:
+        """Return a notification with its last attempt.
+
+        Raises:
+            ResourceNotFound: there is none of this name.
+        """
+        found = await self._database.read(lambda tx: notifications.find(tx, workspace, notification_id))
+        if found is None:
+            raise ResourceNotFound("notification", workspace.notification(notification_id))
+        return found
+
+    async def notifications(
+        self, workspace: Workspace, *, before: str | None, page_size: int, only: NotificationFilter
+    ) -> Page[Notification, str]:
+        """Return notifications with their last attempts, newest first."""
+
+        def page(tx: Transaction) -> Page[Notification, str]:
+            read = _narrowest_list(tx, workspace, only)
+            if read is None:
+                return Page([], None)
+            found = take(
+                read,
+                start=before or first_uuid7_at(only.created.end_ms),
+                position_of=lambda notification: notification.id,
+                wanted=only.wants,
+                page_size=page_size,
+            )
+            return Page(notifications.with_last_attempts(tx, found.items), found.next_position)
+
+        return await self._database.read(page)
+
+    async def attempts(
+        self, workspace: Workspace, notification_id: str, *, after: int, page_size: int
+    ) -> Page[Attempt, int]:
+        """Return a notification's attempts in the order in which they were recorded.
+
+        Raises:
+            ResourceNotFound: there is no such notification.
+        """
+
+        def page(tx: Transaction) -> Page[Attempt, int]:
+            if notifications.find(tx, workspace, notification_id) is None:
+                raise ResourceNotFound("notification", workspace.notification(notification_id))
+            return take(
+                lambda position, limit: attempts.after(tx, notification_id, position, limit=limit),
+                start=after,
+                position_of=lambda attempt: attempt.attempt_number,
+                wanted=lambda attempt: True,
+                page_size=page_size,
+            )
+
+        return await self._database.read(page)
+
+
+def _narrowest_list(
+    tx: Transaction, workspace: Workspace, only: NotificationFilter
+) -> Callable[[str, int], list[Notification]] | None:
+    """Choose the index that leaves the fewest rows to pass over; None when nothing can be in the list."""
+    start = first_uuid7_at(only.created.start_ms)
+    if only.event_id:
+        return lambda before, limit: notifications.of_event(
+            tx, workspace, only.event_id, IdRange(start, before), limit=limit
+        )
+    if only.subscription_id:
+        subscription = subscriptions.find(tx, workspace, only.subscription_id)
+        if subscription is None:
+            return None
+        uid = subscription.uid
+        return lambda before, limit: notifications.of_subscription(tx, uid, IdRange(start, before), limit=limit)
+    return lambda before, limit: notifications.of_workspace(tx, workspace, IdRange(start, before), limit=limit)

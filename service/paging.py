@@ -1,0 +1,49 @@
+"""Pages of a keyset list that filters as it reads, without ever reading more than a bounded number of rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+_SCANNED_MAX = 1_000
+
+Item = TypeVar("Item")
+Position = TypeVar("Position")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item, Position]):
+    """Some items, and where the next page goes on; None at the end of the list."""
+
+    items: list[Item]
+    next_position: Position | None
+
+
+def take(
+    read: Callable[[Position, int], list[Item]],
+    *,
+    start: Position,
+    position_of: Callable[[Item], Position],
+    wanted: Callable[[Item], bool],
+    page_size: int,
+) -> Page[Item, Position]:
+    """Read on from a position until the page is full, the list ends, or enough rows were looked at.
+
+    Args:
+        read: returns at most so many items that come after a position, in the order of the list.
+    """
+    items: list[Item] = []
+    position = start
+    scanned = 0
+    while scanned < _SCANNED_MAX:
+        limit = min(page_size + 1, _SCANNED_MAX - scanned)
+        slice_ = read(position, limit)
+        for item in slice_:
+            if len(items) == page_size:
+                return Page(items, position)
+            if wanted(item):
+                items.append(item)
+            position = position_of(item)
+        if len(slice_) < limit:
+            return Page(items, None)
+        scanned += len(slice_)
+    return Page(items, position)

@@ -1,0 +1,307 @@
+"""Accepting events: the use case behind Publish and BatchPublish.
+
+OK means committed: the events, their request_ids and every notification they cause are one transaction.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from service.domain.clock import Clock
+from service.domain.errors import EventTypeUnknown, RequestIdReused, ResourceExists, quoted
+from service.domain.ids import Ids
+from service.domain.model import Event
+from service.domain.names import Workspace
+from service.matching import Matchers, Occurrence, rematch
+from service.storage import event_types, events, notifications, workspaces
+from service.storage.database import Database, Transaction
+from service.storage.events import PublishRequest
+from service.storage.notifications import NewNotification
+from service.storage.subscriptions import Rule
+
+_MATCHES_OUTSIDE_MAX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class EventDraft:
+    """An event as a publisher sent it, with its fields checked.
+
+    `occur_time_ns` keeps what the publisher wrote to the nanosecond, for telling whether two requests say the same.
+    `path` is where the event's request stands in the caller's message, `requests[3].` or empty, for errors.
+    """
+
+    event_type: str
+    source: str
+    subject: str
+    attributes: Mapping[str, str]
+    payload: bytes = field(repr=False)
+    payload_is_json: bool
+    content_type: str
+    context_json: str = field(repr=False)
+    occur_time_ns: int | None
+    event_id: str | None
+    request_id: str | None
+    path: str = ""
+
+    @property
+    def request_key(self) -> str | None:
+        """What makes a repeated request recognisable: the request_id, else the publisher's own event_id."""
+        return self.request_id or self.event_id
+
+    def fingerprint(self) -> bytes:
+        """Return a digest of what the request says; equal requests have equal ones."""
+        digest = hashlib.sha256()
+        for part in self._said():
+            # The length before each part keeps "ab" + "c" apart from "a" + "bc".
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+        return digest.digest()
+
+    def _said(self) -> Iterator[bytes]:
+        yield self.event_type.encode()
+        yield self.source.encode()
+        yield self.subject.encode()
+        yield self.content_type.encode()
+        yield b"json" if self.payload_is_json else b"data"
+        yield self.payload
+        yield self.context_json.encode()
+        yield b"" if self.occur_time_ns is None else str(self.occur_time_ns).encode()
+        for key, value in sorted(self.attributes.items()):
+            yield key.encode()
+            yield value.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of one draft. The event is without payload when it is that of an earlier request."""
+
+    event: Event
+    deduplicated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    draft: EventDraft
+    event: Event
+    fingerprint: bytes
+
+    @property
+    def occurrence(self) -> Occurrence:
+        return Occurrence(self.event.event_type, self.event.attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stale:
+    """The subscriptions changed between the match and the transaction."""
+
+
+class Publisher:
+    """Accepts events and makes the notifications that they cause."""
+
+    def __init__(
+        self,
+        database: Database,
+        matchers: Matchers,
+        *,
+        clock: Clock,
+        ids: Ids,
+        on_accepted: Callable[[], None],
+        allow_unknown_event_types: bool,
+    ) -> None:
+        self._database = database
+        self._matchers = matchers
+        self._clock = clock
+        self._ids = ids
+        self._on_accepted = on_accepted
+        self._allow_unknown_event_types = allow_unknown_event_types
+
+    async def publish(self, workspace: Workspace, drafts: Sequence[EventDraft]) -> list[Published]:
+        """Accept all drafts, or none; return the results in the order of the drafts.
+
+        Raises:
+            EventTypeUnknown: a draft's event type was never created.
+            RequestIdReused: a request_id was used before, also earlier in this batch, for a request that said something
+                else.
+            ResourceExists: an event_id is taken.
+            DiskFull, StorageUnavailable: see Database.write.
+        """
+        candidates = [self._candidate(workspace, draft) for draft in drafts]
+        matcher = self._matchers.cached(workspace)
+        for tries_left in reversed(range(_MATCHES_OUTSIDE_MAX + 1)):
+            matched = [matcher.match(candidate.occurrence) for candidate in candidates]
+            accept = _Accept(
+                workspace,
+                candidates,
+                matched,
+                revision=matcher.revision,
+                may_rematch=tries_left == 0,
+                require_known_types=not self._allow_unknown_event_types,
+                ids=self._ids,
+            )
+            accepted = await self._database.write(accept)
+            if not isinstance(accepted, _Stale):
+                self._on_accepted()
+                return accepted
+            matcher = await self._matchers.refresh(workspace)
+        raise AssertionError("the last try corrects its matches inside the transaction")
+
+    async def preview(self, workspace: Workspace, draft: EventDraft) -> Published:
+        """Check a draft and count its matches, without accepting it.
+
+        Raises:
+            EventTypeUnknown: as for publish.
+        """
+        candidate = self._candidate(workspace, draft)
+        if not self._allow_unknown_event_types:
+            await self._database.read(lambda tx: _check_event_types(tx, [draft]))
+        matcher = await self._matchers.refresh(workspace)
+        matched = matcher.match(candidate.occurrence)
+        return Published(replace(candidate.event, matched_count=len(matched)))
+
+    def _candidate(self, workspace: Workspace, draft: EventDraft) -> _Candidate:
+        event = Event(
+            workspace=workspace,
+            id=draft.event_id or self._ids.new(),
+            event_type=draft.event_type,
+            source=draft.source,
+            subject=draft.subject,
+            attributes=draft.attributes,
+            payload=draft.payload,
+            payload_is_json=draft.payload_is_json,
+            content_type=draft.content_type,
+            context_json=draft.context_json,
+            occur_time_ms=None if draft.occur_time_ns is None else draft.occur_time_ns // 1_000_000,
+            create_time_ms=self._clock.now_ms(),
+            payload_sha256=hashlib.sha256(draft.payload).digest(),
+            payload_size=len(draft.payload),
+            matched_count=0,
+        )
+        return _Candidate(draft, event, draft.fingerprint() if draft.request_key else b"")
+
+
+class _Accept:
+    """The accepting transaction, as a work: read top to bottom in `__call__`."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        candidates: Sequence[_Candidate],
+        matched: Sequence[list[Rule]],
+        *,
+        revision: int,
+        may_rematch: bool,
+        require_known_types: bool,
+        ids: Ids,
+    ) -> None:
+        self._workspace = workspace
+        self._candidates = candidates
+        self._matched = matched
+        self._revision = revision
+        self._may_rematch = may_rematch
+        self._require_known_types = require_known_types
+        self._ids = ids
+
+    def __call__(self, tx: Transaction) -> list[Published] | _Stale:
+        firsts = self._first_uses(tx)
+        fresh = [index for index, first in enumerate(firsts) if first is None]
+        if fresh:
+            if self._require_known_types:
+                _check_event_types(tx, [self._candidates[index].draft for index in fresh])
+            matched = self._matched
+            if workspaces.revision(tx, self._workspace.key) != self._revision:
+                if not self._may_rematch:
+                    return _Stale()
+                occurrences = [candidate.occurrence for candidate in self._candidates]
+                matched = rematch(tx, self._workspace, occurrences, matched, self._revision)
+            self._check_event_ids(tx, fresh)
+            stored = {index: self._stored(index, matched[index]) for index in fresh}
+            self._insert(tx, stored, matched)
+        else:
+            stored = {}
+        return [self._result(tx, index, firsts, stored) for index in range(len(self._candidates))]
+
+    def _first_uses(self, tx: Transaction) -> list[str | None]:
+        """Say for each draft which event its request_id stands for already; None for a new request."""
+        keys = [candidate.draft.request_key for candidate in self._candidates]
+        seen = events.find_requests(tx, self._workspace, [key for key in keys if key is not None])
+        firsts: list[str | None] = []
+        for candidate, key in zip(self._candidates, keys, strict=True):
+            used = seen.get(key) if key is not None else None
+            if used is not None:
+                _check_same_request(candidate, used)
+            elif key is not None:
+                seen[key] = PublishRequest(key, candidate.fingerprint, candidate.event.id)
+            firsts.append(used.event_id if used is not None else None)
+        return firsts
+
+    def _check_event_ids(self, tx: Transaction, fresh: Sequence[int]) -> None:
+        given = [self._candidates[index] for index in fresh if self._candidates[index].draft.event_id is not None]
+        taken = events.taken_ids(tx, self._workspace, [candidate.event.id for candidate in given])
+        for candidate in given:
+            if candidate.event.id in taken:
+                raise ResourceExists(
+                    f"{candidate.draft.path}event_id: there is an event {quoted(candidate.event.id)} already, "
+                    "published with another request_id",
+                    resource_type="event",
+                    resource_name=candidate.event.name,
+                    field=f"{candidate.draft.path}event_id",
+                )
+            taken.add(candidate.event.id)
+
+    def _stored(self, index: int, rules: Sequence[Rule]) -> Event:
+        return replace(self._candidates[index].event, matched_count=len(rules))
+
+    def _insert(self, tx: Transaction, stored: Mapping[int, Event], matched: Sequence[list[Rule]]) -> None:
+        now_ms = next(iter(stored.values())).create_time_ms
+        events.insert(tx, list(stored.values()))
+        notifications.insert(
+            tx,
+            [
+                NewNotification(
+                    id=self._ids.new(),
+                    workspace=event.workspace,
+                    event_id=event.id,
+                    event_type=event.event_type,
+                    subscription_uid=rule.uid,
+                    subscription_id=rule.id,
+                    create_time_ms=event.create_time_ms,
+                )
+                for index, event in stored.items()
+                for rule in matched[index]
+            ],
+        )
+        requests = [
+            PublishRequest(candidate.draft.request_key, candidate.fingerprint, stored[index].id)
+            for index, candidate in enumerate(self._candidates)
+            if index in stored and candidate.draft.request_key is not None
+        ]
+        events.insert_requests(tx, self._workspace, requests, now_ms=now_ms)
+
+    def _result(
+        self, tx: Transaction, index: int, firsts: Sequence[str | None], stored: Mapping[int, Event]
+    ) -> Published:
+        if index in stored:
+            return Published(stored[index])
+        first = firsts[index]
+        assert first is not None, "what is not new has a first use"
+        event = events.find_summary(tx, self._workspace, first)
+        assert event is not None, "a request_id is never kept longer than its event"
+        return Published(event, deduplicated=True)
+
+
+def _check_event_types(tx: Transaction, drafts: Sequence[EventDraft]) -> None:
+    missing = event_types.missing(tx, (draft.event_type for draft in drafts))
+    for draft in drafts:
+        if draft.event_type in missing:
+            raise EventTypeUnknown(f"{draft.path}event.event_type", draft.event_type)
+
+
+def _check_same_request(candidate: _Candidate, first: PublishRequest) -> None:
+    if candidate.fingerprint == first.fingerprint:
+        return
+    name = "request_id" if candidate.draft.request_id else "event_id"
+    raise RequestIdReused(
+        f"{candidate.draft.path}{name}: {quoted(first.request_id)} was used before, for a request that said something "
+        "else; repeat a request unchanged, or give a new request a new id",
+        field=f"{candidate.draft.path}{name}",
+    )

@@ -1,0 +1,57 @@
+"""What differs between the two SQL dialects, as pure functions of a statement's text.
+
+A statement is written once: `:name` parameters, and `{skip_locked}` where PostgreSQL must lock the rows that it selects
+and pass over those that another process has locked. SQLite has one writer, so it needs nothing there.
+"""
+
+import re
+from enum import StrEnum
+from functools import cache
+from typing import Final, NamedTuple
+
+_PLACEHOLDER: Final = "{skip_locked}"
+
+# Whatever could hide a colon comes first: quoted text, quoted names, comments and `::` casts are passed over whole.
+_TOKEN: Final = re.compile(
+    r"""
+    '(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/ | ::
+    | :(?P<name>[A-Za-z_][A-Za-z0-9_]*)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class Dialect(StrEnum):
+    """The engines that Tidings runs on."""
+
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
+
+
+_SKIP_LOCKED: Final = {Dialect.SQLITE: "", Dialect.POSTGRES: "FOR UPDATE SKIP LOCKED"}
+
+
+class PostgresStatement(NamedTuple):
+    """A statement in PostgreSQL's own form: `$1` … `$n`, and the names of the parameters in that order."""
+
+    text: str
+    parameters: tuple[str, ...]
+
+
+@cache  # One entry per statement constant of this package, so it cannot grow without limit.
+def render(sql: str, dialect: Dialect) -> str:
+    """Return a statement with its `{skip_locked}` filled in for a dialect."""
+    return sql.replace(_PLACEHOLDER, _SKIP_LOCKED[dialect])
+
+
+@cache
+def for_postgres(sql: str) -> PostgresStatement:
+    """Return a statement as PostgreSQL takes it, each `:name` numbered by its first appearance."""
+    numbers: dict[str, int] = {}
+
+    def numbered(token: re.Match[str]) -> str:
+        name = token["name"]
+        return token[0] if name is None else f"${numbers.setdefault(name, len(numbers) + 1)}"
+
+    text = _TOKEN.sub(numbered, render(sql, Dialect.POSTGRES))
+    return PostgresStatement(text, tuple(numbers))

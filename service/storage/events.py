@@ -1,0 +1,171 @@
+"""Events, and the requests that published them, in SQL."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, LiteralString
+
+from service.domain.model import Event
+from service.domain.names import Workspace
+from service.storage.database import Row, Transaction, Value
+from service.storage.encoding import from_text, to_text
+
+INSERT_EVENT: Final[LiteralString] = """
+    INSERT INTO events (
+        workspace, id, event_type, source, subject, attributes, content_type, payload_is_json, occur_time, create_time,
+        payload_sha256, payload_size, matched_count, context_json, payload
+    ) VALUES (
+        :workspace, :id, :event_type, :source, :subject, :attributes, :content_type, :payload_is_json, :occur_time,
+        :create_time, :payload_sha256, :payload_size, :matched_count, :context_json, :payload
+    )
+"""
+
+SELECT_EVENT: Final[LiteralString] = """
+    SELECT workspace, id, event_type, source, subject, attributes, content_type, payload_is_json, occur_time,
+        create_time, payload_sha256, payload_size, matched_count, context_json, payload
+    FROM events WHERE workspace = :workspace AND id = :id
+"""
+
+SELECT_EVENT_SUMMARY: Final[LiteralString] = """
+    SELECT workspace, id, event_type, source, subject, attributes, content_type, payload_is_json, occur_time,
+        create_time, payload_sha256, payload_size, matched_count
+    FROM events WHERE workspace = :workspace AND id = :id
+"""
+
+SELECT_EVENT_SUMMARIES_BEFORE: Final[LiteralString] = """
+    SELECT workspace, id, event_type, source, subject, attributes, content_type, payload_is_json, occur_time,
+        create_time, payload_sha256, payload_size, matched_count
+    FROM events
+    WHERE workspace = :workspace AND (create_time, id) < (:before_time, :before_id) AND create_time >= :start_time
+    ORDER BY create_time DESC, id DESC LIMIT :limit
+"""
+
+SELECT_PUBLISH_REQUEST: Final[LiteralString] = """
+    SELECT fingerprint, event_id FROM publish_requests WHERE workspace = :workspace AND request_id = :request_id
+"""
+
+EVENT_EXISTS: Final[LiteralString] = "SELECT id FROM events WHERE workspace = :workspace AND id = :id"
+
+INSERT_PUBLISH_REQUEST: Final[LiteralString] = """
+    INSERT INTO publish_requests (workspace, request_id, fingerprint, event_id, create_time)
+    VALUES (:workspace, :request_id, :fingerprint, :event_id, :create_time)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequest:
+    """A request_id that was used: what the request said, and the event that came of it."""
+
+    request_id: str
+    fingerprint: bytes
+    event_id: str
+
+
+def insert(tx: Transaction, events: Sequence[Event]) -> None:
+    """Add events, whose ids must be free in their workspaces."""
+    tx.each(INSERT_EVENT, [_params(event) for event in events])
+
+
+def find(tx: Transaction, keys: Sequence[tuple[Workspace, str]]) -> list[Event | None]:
+    """Return events with their payloads, in the order of the keys; None where there is none."""
+    found = tx.each(SELECT_EVENT, [{"workspace": workspace.key, "id": event_id} for workspace, event_id in keys])
+    return [_event(rows[0], with_payload=True) if rows else None for rows in found]
+
+
+def find_summary(tx: Transaction, workspace: Workspace, event_id: str) -> Event | None:
+    """Return an event without its payload and context, or None."""
+    found = tx.rows(SELECT_EVENT_SUMMARY, workspace=workspace.key, id=event_id)
+    return _event(found[0], with_payload=False) if found else None
+
+
+def summaries_before(
+    tx: Transaction, workspace: Workspace, before: tuple[int, str], *, start_time_ms: int, limit: int
+) -> list[Event]:
+    """Return events without payloads, newest first, that were accepted before a (create_time_ms, id)."""
+    before_time, before_id = before
+    rows = tx.rows(
+        SELECT_EVENT_SUMMARIES_BEFORE,
+        workspace=workspace.key,
+        before_time=before_time,
+        before_id=before_id,
+        start_time=start_time_ms,
+        limit=limit,
+    )
+    return [_event(row, with_payload=False) for row in rows]
+
+
+def taken_ids(tx: Transaction, workspace: Workspace, event_ids: Sequence[str]) -> set[str]:
+    """Return those of the ids that an event of the workspace has already."""
+    found = tx.each(EVENT_EXISTS, [{"workspace": workspace.key, "id": event_id} for event_id in event_ids])
+    return {rows[0]["id"] for rows in found if rows}
+
+
+def find_requests(tx: Transaction, workspace: Workspace, request_ids: Sequence[str]) -> dict[str, PublishRequest]:
+    """Return those of the request_ids that were used before, by request_id."""
+    found = tx.each(
+        SELECT_PUBLISH_REQUEST,
+        [{"workspace": workspace.key, "request_id": request_id} for request_id in request_ids],
+    )
+    return {
+        request_id: PublishRequest(request_id, bytes(rows[0]["fingerprint"]), rows[0]["event_id"])
+        for request_id, rows in zip(request_ids, found, strict=True)
+        if rows
+    }
+
+
+def insert_requests(
+    tx: Transaction, workspace: Workspace, requests: Sequence[PublishRequest], *, now_ms: int
+) -> None:
+    """Remember request_ids, which must not have been used before."""
+    tx.each(
+        INSERT_PUBLISH_REQUEST,
+        [
+            {
+                "workspace": workspace.key,
+                "request_id": request.request_id,
+                "fingerprint": request.fingerprint,
+                "event_id": request.event_id,
+                "create_time": now_ms,
+            }
+            for request in requests
+        ],
+    )
+
+
+def _params(event: Event) -> Mapping[str, Value]:
+    return {
+        "workspace": event.workspace.key,
+        "id": event.id,
+        "event_type": event.event_type,
+        "source": event.source,
+        "subject": event.subject,
+        "attributes": to_text(event.attributes),
+        "content_type": event.content_type,
+        "payload_is_json": int(event.payload_is_json),
+        "occur_time": event.occur_time_ms,
+        "create_time": event.create_time_ms,
+        "payload_sha256": event.payload_sha256,
+        "payload_size": event.payload_size,
+        "matched_count": event.matched_count,
+        "context_json": event.context_json,
+        "payload": event.payload,
+    }
+
+
+def _event(row: Row, *, with_payload: bool) -> Event:
+    return Event(
+        workspace=Workspace.from_key(row["workspace"]),
+        id=row["id"],
+        event_type=row["event_type"],
+        source=row["source"],
+        subject=row["subject"],
+        attributes=from_text(row["attributes"]),
+        payload=bytes(row["payload"]) if with_payload else b"",
+        payload_is_json=bool(row["payload_is_json"]),
+        content_type=row["content_type"],
+        context_json=row["context_json"] if with_payload else "",
+        occur_time_ms=row["occur_time"],
+        create_time_ms=row["create_time"],
+        payload_sha256=bytes(row["payload_sha256"]),
+        payload_size=row["payload_size"],
+        matched_count=row["matched_count"],
+    )

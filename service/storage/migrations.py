@@ -1,0 +1,101 @@
+"""Which tables a database has, and how an older one gets those of today.
+
+Migrations are append-only: a released one is never edited, for databases exist that have run it. All of them that a
+database lacks are applied in one transaction.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import sqlite_utils
+from sqlite_utils import Migrations
+
+from service.storage import schema
+from service.storage.database import OpenError
+from service.storage.sqlite_file import ServerLock, connect, connect_reader, keep_log, plain_errors
+
+MIGRATIONS: Final = Migrations("tidings")
+
+
+@MIGRATIONS(name="0001_first_tables")
+def _first_tables(database: sqlite_utils.Database) -> None:
+    for statement in schema.V1:
+        database.execute(statement)
+
+
+def migrate(path: Path, *, migrations: Migrations = MIGRATIONS) -> list[str]:
+    """Bring the database at `path` to today's schema, creating it if there is none, and return what was applied.
+
+    Raises:
+        OpenError: it cannot be opened, a server has it open, or it is not ours or not ours to change.
+    """
+    lock = ServerLock.acquire(path)
+    try:
+        with closing(connect(path)) as connection:
+            return upgrade(connection, path, migrations=migrations)
+    finally:
+        lock.release()
+
+
+def upgrade(connection: sqlite3.Connection, path: Path, *, migrations: Migrations = MIGRATIONS) -> list[str]:
+    """Apply the migrations that a database lacks, all or none, and return their names. The caller holds the lock.
+
+    Raises:
+        OpenError: another program's database, one that a newer version has written, or a statement that failed.
+    """
+    database = sqlite_utils.Database(connection, execute_plugins=False)
+    with plain_errors(path):
+        # sqlite-utils begins deferred transactions; inside ours, which has the write lock, it makes savepoints.
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            pending = _pending(database, path, migrations)
+            if pending:
+                migrations.apply(database)
+            connection.execute("COMMIT")
+        finally:
+            database.rollback()
+    # Only now is it certain that the file is ours to change.
+    keep_log(connection, path)
+    return pending
+
+
+def schema_version(path: Path, *, migrations: Migrations = MIGRATIONS) -> str | None:
+    """Return the name of the last migration that the database at `path` has run; None if there is none.
+
+    Raises:
+        OpenError: it cannot be opened.
+    """
+    if not path.exists():
+        return None
+    with closing(connect_reader(path)) as connection, plain_errors(path):
+        applied = migrations.applied(sqlite_utils.Database(connection, execute_plugins=False))
+    return applied[-1].name if applied else None
+
+
+def latest(migrations: Migrations = MIGRATIONS) -> str:
+    """Return the name of the last migration: the schema version that this program works with."""
+    return _names(migrations)[-1]
+
+
+def _pending(database: sqlite_utils.Database, path: Path, migrations: Migrations) -> list[str]:
+    """Return the names of the migrations to run, having made sure that this is a database to run them on."""
+    applied = [migration.name for migration in migrations.applied(database)]
+    if not applied and set(database.table_names()) - {Migrations.migrations_table}:
+        raise OpenError(
+            f"{path} is a database of another program; name a Tidings database, or a file that is not there"
+        )
+    # sqlite-utils takes no notice of a migration that it does not know, and this version would write wrong rows.
+    unknown = set(applied) - set(_names(migrations))
+    if unknown:
+        raise OpenError(
+            f"{path} was written by a newer version of Tidings (migration {max(unknown)}); "
+            "run that version, or restore the backup from before it"
+        )
+    return [migration.name for migration in migrations.pending(database)]
+
+
+def _names(migrations: Migrations) -> list[str]:
+    with closing(sqlite3.connect(":memory:")) as empty:
+        return [migration.name for migration in migrations.pending(sqlite_utils.Database(empty, execute_plugins=False))]

@@ -1,0 +1,154 @@
+"""Notifications as they are read back, and as a publish makes them, in SQL. How they move is in `queue`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, LiteralString
+
+from service.domain.model import FailureReason, Notification, NotificationState
+from service.domain.names import Workspace
+from service.storage import attempts
+from service.storage.database import Row, Transaction
+
+INSERT_NOTIFICATION: Final[LiteralString] = """
+    INSERT INTO notifications (
+        id, workspace, event_id, subscription_uid, subscription_id, event_type, state, due_at, held, claim,
+        attempt_count, schedule_step, interruptions, create_time
+    ) VALUES (
+        :id, :workspace, :event_id, :subscription_uid, :subscription_id, :event_type, 'READY', :create_time, 0, 0,
+        0, 0, 0, :create_time
+    )
+"""
+
+SELECT_NOTIFICATION: Final[LiteralString] = """
+    SELECT id, workspace, event_id, subscription_id, event_type, state, due_at, lease_owner, attempt_count,
+        create_time, complete_time, failure_reason
+    FROM notifications WHERE id = :id AND workspace = :workspace
+"""
+
+SELECT_OF_WORKSPACE_BEFORE: Final[LiteralString] = """
+    SELECT id, workspace, event_id, subscription_id, event_type, state, due_at, lease_owner, attempt_count,
+        create_time, complete_time, failure_reason
+    FROM notifications WHERE workspace = :workspace AND id < :before AND id >= :start ORDER BY id DESC LIMIT :limit
+"""
+
+SELECT_OF_EVENT_BEFORE: Final[LiteralString] = """
+    SELECT id, workspace, event_id, subscription_id, event_type, state, due_at, lease_owner, attempt_count,
+        create_time, complete_time, failure_reason
+    FROM notifications
+    WHERE workspace = :workspace AND event_id = :event_id AND id < :before AND id >= :start
+    ORDER BY id DESC LIMIT :limit
+"""
+
+SELECT_OF_SUBSCRIPTION_BEFORE: Final[LiteralString] = """
+    SELECT id, workspace, event_id, subscription_id, event_type, state, due_at, lease_owner, attempt_count,
+        create_time, complete_time, failure_reason
+    FROM notifications
+    WHERE subscription_uid = :subscription_uid AND id < :before AND id >= :start
+    ORDER BY id DESC LIMIT :limit
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewNotification:
+    """A match that becomes a notification."""
+
+    id: str
+    workspace: Workspace
+    event_id: str
+    event_type: str
+    subscription_uid: str
+    subscription_id: str
+    create_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdRange:
+    """Ids from `start` up to, but without, `before`. Ids are UUIDv7, so this is a range of creation times too."""
+
+    start: str
+    before: str
+
+
+def insert(tx: Transaction, notifications: Sequence[NewNotification]) -> None:
+    """Add notifications that are due at once."""
+    tx.each(
+        INSERT_NOTIFICATION,
+        [
+            {
+                "id": new.id,
+                "workspace": new.workspace.key,
+                "event_id": new.event_id,
+                "subscription_uid": new.subscription_uid,
+                "subscription_id": new.subscription_id,
+                "event_type": new.event_type,
+                "create_time": new.create_time_ms,
+            }
+            for new in notifications
+        ],
+    )
+
+
+def find(tx: Transaction, workspace: Workspace, notification_id: str) -> Notification | None:
+    """Return a notification with its last attempt, or None."""
+    found = tx.rows(SELECT_NOTIFICATION, workspace=workspace.key, id=notification_id)
+    return with_last_attempts(tx, [_notification(found[0])])[0] if found else None
+
+
+def of_workspace(tx: Transaction, workspace: Workspace, ids: IdRange, *, limit: int) -> list[Notification]:
+    """Return a workspace's notifications, newest first, without attempts."""
+    rows = tx.rows(
+        SELECT_OF_WORKSPACE_BEFORE, workspace=workspace.key, before=ids.before, start=ids.start, limit=limit
+    )
+    return [_notification(row) for row in rows]
+
+
+def of_event(tx: Transaction, workspace: Workspace, event_id: str, ids: IdRange, *, limit: int) -> list[Notification]:
+    """Return an event's notifications, newest first, without attempts."""
+    rows = tx.rows(
+        SELECT_OF_EVENT_BEFORE,
+        workspace=workspace.key,
+        event_id=event_id,
+        before=ids.before,
+        start=ids.start,
+        limit=limit,
+    )
+    return [_notification(row) for row in rows]
+
+
+def of_subscription(tx: Transaction, subscription_uid: str, ids: IdRange, *, limit: int) -> list[Notification]:
+    """Return a subscription's notifications, newest first, without attempts."""
+    rows = tx.rows(
+        SELECT_OF_SUBSCRIPTION_BEFORE,
+        subscription_uid=subscription_uid,
+        before=ids.before,
+        start=ids.start,
+        limit=limit,
+    )
+    return [_notification(row) for row in rows]
+
+
+def with_last_attempts(tx: Transaction, notifications: Sequence[Notification]) -> list[Notification]:
+    """Return the same notifications with their last attempts filled in, in one round trip."""
+    numbers = [(each.id, each.attempt_count) for each in notifications]
+    found = attempts.find(tx, numbers)
+    return [replace(each, last_attempt=last) for each, last in zip(notifications, found, strict=True)]
+
+
+def _notification(row: Row) -> Notification:
+    stored_state = row["state"]
+    pending = stored_state in ("READY", "WAITING")
+    under_way = row["lease_owner"] is not None
+    return Notification(
+        workspace=Workspace.from_key(row["workspace"]),
+        id=row["id"],
+        event_id=row["event_id"],
+        subscription_id=row["subscription_id"],
+        event_type=row["event_type"],
+        state=NotificationState.PENDING if pending else NotificationState(stored_state),
+        attempt_count=row["attempt_count"],
+        next_attempt_time_ms=row["due_at"] if pending and not under_way else None,
+        last_attempt=None,
+        create_time_ms=row["create_time"],
+        complete_time_ms=row["complete_time"],
+        failure_reason=FailureReason(row["failure_reason"]) if row["failure_reason"] else None,
+    )

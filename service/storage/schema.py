@@ -1,0 +1,158 @@
+"""The tables and indexes, in SQL that SQLite and PostgreSQL both run.
+
+Times and durations are integers in milliseconds, flags are 0 or 1, maps and lists are JSON text. A released version's
+statements never change: later ones are added as V2 and so on.
+"""
+
+from typing import Final, LiteralString
+
+V1: Final[tuple[LiteralString, ...]] = (
+    # Bumped in the transaction of every change to the workspace's subscriptions, so that a match made outside the
+    # accepting transaction can be checked inside it with one read.
+    """
+    CREATE TABLE workspaces (
+        workspace TEXT NOT NULL PRIMARY KEY,
+        revision BIGINT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE event_types (
+        id TEXT NOT NULL PRIMARY KEY,
+        display_name TEXT NOT NULL,
+        description TEXT NOT NULL,
+        service TEXT NOT NULL,
+        category BIGINT,
+        code BIGINT,
+        examples TEXT NOT NULL,
+        attribute_keys TEXT NOT NULL,
+        deprecated BIGINT NOT NULL,
+        create_time BIGINT NOT NULL,
+        update_time BIGINT NOT NULL,
+        revision BIGINT NOT NULL
+    )
+    """,
+    # A deleted subscription stays as a tombstone: matchers learn of it by its revision, and history refers to its uid.
+    # sweep is CANCEL or RELEASE while its pending notifications have yet to be cancelled, or brought back from a hold.
+    """
+    CREATE TABLE subscriptions (
+        uid TEXT NOT NULL PRIMARY KEY,
+        workspace TEXT NOT NULL,
+        id TEXT NOT NULL,
+        display_name TEXT NOT NULL,
+        url TEXT NOT NULL,
+        event_types TEXT NOT NULL,
+        attribute_filters TEXT NOT NULL,
+        enabled BIGINT NOT NULL,
+        format TEXT NOT NULL,
+        signature_scheme TEXT NOT NULL,
+        headers TEXT NOT NULL,
+        retry_policy TEXT,
+        max_concurrency BIGINT,
+        annotations TEXT NOT NULL,
+        create_time BIGINT NOT NULL,
+        update_time BIGINT NOT NULL,
+        delete_time BIGINT,
+        revision BIGINT NOT NULL,
+        sweep TEXT,
+        sweep_after TEXT NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX subscriptions_by_id ON subscriptions (workspace, id) WHERE delete_time IS NULL",
+    """
+    CREATE UNIQUE INDEX subscriptions_by_display_name ON subscriptions (workspace, display_name)
+    WHERE delete_time IS NULL
+    """,
+    "CREATE INDEX subscriptions_by_revision ON subscriptions (workspace, revision)",
+    "CREATE INDEX subscriptions_to_sweep ON subscriptions (uid) WHERE sweep IS NOT NULL",
+    """
+    CREATE TABLE signing_keys (
+        subscription_uid TEXT NOT NULL REFERENCES subscriptions (uid),
+        key_id TEXT NOT NULL,
+        secret TEXT NOT NULL,
+        create_time BIGINT NOT NULL,
+        expire_time BIGINT,
+        PRIMARY KEY (subscription_uid, key_id)
+    )
+    """,
+    # The payload comes last: reading the other columns of a row then never touches its overflow pages.
+    """
+    CREATE TABLE events (
+        workspace TEXT NOT NULL,
+        id TEXT NOT NULL,
+        event_type TEXT NOT NULL,
+        source TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        attributes TEXT NOT NULL,
+        content_type TEXT NOT NULL,
+        payload_is_json BIGINT NOT NULL,
+        occur_time BIGINT,
+        create_time BIGINT NOT NULL,
+        payload_sha256 BYTEA NOT NULL,
+        payload_size BIGINT NOT NULL,
+        matched_count BIGINT NOT NULL,
+        context_json TEXT NOT NULL,
+        payload BYTEA NOT NULL,
+        PRIMARY KEY (workspace, id)
+    )
+    """,
+    "CREATE INDEX events_by_time ON events (workspace, create_time, id)",
+    """
+    CREATE TABLE publish_requests (
+        workspace TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        fingerprint BYTEA NOT NULL,
+        event_id TEXT NOT NULL,
+        create_time BIGINT NOT NULL,
+        PRIMARY KEY (workspace, request_id)
+    )
+    """,
+    # state is READY (may go now), WAITING (not before due_at: a retry, a lease, a hold) or an end state. lease_owner is
+    # set while an attempt is under way. claim is the fencing token: only the holder of the current number may change
+    # the state.
+    """
+    CREATE TABLE notifications (
+        id TEXT NOT NULL PRIMARY KEY,
+        workspace TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        subscription_uid TEXT NOT NULL REFERENCES subscriptions (uid),
+        subscription_id TEXT NOT NULL,
+        event_type TEXT NOT NULL,
+        state TEXT NOT NULL,
+        due_at BIGINT NOT NULL,
+        held BIGINT NOT NULL,
+        claim BIGINT NOT NULL,
+        lease_owner TEXT,
+        claim_time BIGINT,
+        attempt_count BIGINT NOT NULL,
+        schedule_step BIGINT NOT NULL,
+        interruptions BIGINT NOT NULL,
+        create_time BIGINT NOT NULL,
+        complete_time BIGINT,
+        failure_reason TEXT,
+        FOREIGN KEY (workspace, event_id) REFERENCES events (workspace, id)
+    )
+    """,
+    "CREATE INDEX notifications_lane ON notifications (subscription_uid, due_at) WHERE state = 'READY'",
+    "CREATE INDEX notifications_timer ON notifications (due_at) WHERE state = 'WAITING'",
+    "CREATE INDEX notifications_pending ON notifications (subscription_uid, id) WHERE complete_time IS NULL",
+    "CREATE INDEX notifications_by_workspace ON notifications (workspace, id)",
+    "CREATE INDEX notifications_by_event ON notifications (workspace, event_id, id)",
+    "CREATE INDEX notifications_by_subscription ON notifications (subscription_uid, id)",
+    """
+    CREATE TABLE attempts (
+        notification_id TEXT NOT NULL REFERENCES notifications (id),
+        attempt_number BIGINT NOT NULL,
+        outcome TEXT NOT NULL,
+        start_time BIGINT NOT NULL,
+        duration BIGINT NOT NULL,
+        http_status BIGINT,
+        response_headers TEXT NOT NULL,
+        response_body BYTEA NOT NULL,
+        response_truncated BIGINT NOT NULL,
+        error TEXT NOT NULL,
+        remote_address TEXT NOT NULL,
+        signing_key_ids TEXT NOT NULL,
+        PRIMARY KEY (notification_id, attempt_number)
+    )
+    """,
+)

@@ -1,0 +1,52 @@
+"""Where log lines go and what they look like: one JSON object per line on stderr.
+
+The event's name is the message, its facts are fields: `log.info("rpc.finished", code="OK")`. Loggers of the standard
+library (asyncio, grpc, aiohttp) and Python's warnings come out the same way. No renderer here shows local variables: a
+traceback must not carry a secret or a payload.
+"""
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import Processor
+
+
+def configure_logging(level: str, pretty: bool) -> None:
+    """Send every log line of this process to stderr. Call once, before anything logs; calling again replaces it.
+
+    Args:
+        level: the least severe level to show: "debug", "info", "warning" or "error".
+        pretty: aligned, coloured lines for a person. Without a terminal it is JSON all the same.
+    """
+    level_number = logging.getLevelNamesMapping()[level.upper()]
+    facts: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    rendering = _console() if pretty and sys.stderr.isatty() else _json()
+    # Our own lines do not take the detour through the standard library: 7 µs a line instead of 22.
+    structlog.configure(
+        processors=[*facts, *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(level_number),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *facts],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
+    logging.basicConfig(level=level_number, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+
+
+def _json() -> list[Processor]:
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _console() -> list[Processor]:
+    # The default formatter prints the locals of every frame when `rich` happens to be installed.
+    return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]

@@ -1,0 +1,241 @@
+"""What tests of a whole server share: a server in this process, one in its own process, and a receiver."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import grpc
+from aiohttp import web
+
+from service.app import serve
+from service.settings import Settings
+from tidings.v1 import (
+    event_types_pb2,
+    event_types_pb2_grpc,
+    notifications_pb2,
+    notifications_pb2_grpc,
+    publishing_pb2,
+    publishing_pb2_grpc,
+    subscriptions_pb2,
+    subscriptions_pb2_grpc,
+)
+
+PARENT = "organizations/acme/workspaces/main"
+EVENT_TYPE = "agent.status.changed"
+STARTED_WITHIN_S = 20.0
+
+
+class Client:
+    """The stubs of all four services over one channel, and the calls that most tests make."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.channel = grpc.aio.insecure_channel(address)
+        self.subscriptions = subscriptions_pb2_grpc.SubscriptionServiceStub(self.channel)
+        self.event_types = event_types_pb2_grpc.EventTypeServiceStub(self.channel)
+        self.publishing = publishing_pb2_grpc.PublishServiceStub(self.channel)
+        self.notifications = notifications_pb2_grpc.NotificationServiceStub(self.channel)
+
+    async def create_event_type(self, event_type: str = EVENT_TYPE) -> None:
+        """Create an event type."""
+        await self.event_types.CreateEventType(
+            event_types_pb2.CreateEventTypeRequest(
+                event_type_id=event_type, event_type=event_types_pb2.EventType(display_name=event_type)
+            )
+        )
+
+    async def subscribe(
+        self, url: str, *, subscription_id: str = "receiver", signing_key: str = "", **fields: Any
+    ) -> subscriptions_pb2.CreateSubscriptionResponse:
+        """Create a subscription to EVENT_TYPE, unless `event_types` says otherwise."""
+        fields = {"display_name": f"Subscription {subscription_id}", "event_types": [EVENT_TYPE], **fields}
+        return await self.subscriptions.CreateSubscription(
+            subscriptions_pb2.CreateSubscriptionRequest(
+                parent=PARENT,
+                subscription_id=subscription_id,
+                signing_key=signing_key,
+                subscription=subscriptions_pb2.Subscription(url=url, **fields),
+            )
+        )
+
+    async def publish(
+        self, json_text: str = "{}", *, request_id: str = "", event_id: str = "", **event: Any
+    ) -> publishing_pb2.PublishResponse:
+        """Publish one event of EVENT_TYPE, unless `event_type` says otherwise."""
+        event = {"event_type": EVENT_TYPE, **({} if "data" in event else {"json": json_text}), **event}
+        return await self.publishing.Publish(
+            publishing_pb2.PublishRequest(
+                parent=PARENT,
+                event=notifications_pb2.Event(**event),
+                request_id=request_id,
+                event_id=event_id,
+            )
+        )
+
+    async def list_notifications(self, **filters: Any) -> list[notifications_pb2.Notification]:
+        """Return all notifications of the workspace."""
+        found: list[notifications_pb2.Notification] = []
+        token = ""
+        while True:
+            page = await self.notifications.ListNotifications(
+                notifications_pb2.ListNotificationsRequest(parent=PARENT, page_size=1000, page_token=token, **filters)
+            )
+            found += page.notifications
+            token = page.next_page_token
+            if not token:
+                return found
+
+
+@asynccontextmanager
+async def running_server(folder: Path, **settings: Any) -> AsyncIterator[Client]:
+    """Run a whole `--dev` server inside this process, on a free port, and yield a client of it."""
+    settings = {"database": folder / "tidings.db", "listen": ("127.0.0.1:0",), "dev": True, **settings}
+    stopping = asyncio.Event()
+    started: asyncio.Future[tuple[str, ...]] = asyncio.get_running_loop().create_future()
+    server = asyncio.create_task(serve(Settings(**settings), stopping=stopping, on_started=started.set_result))
+    server.add_done_callback(lambda _: started.done() or started.cancel())
+    await asyncio.wait([started])
+    if started.cancelled():
+        await server
+    client = Client(started.result()[0])
+    try:
+        yield client
+    finally:
+        await client.channel.close()
+        stopping.set()
+        await server
+
+
+class ServerProcess:
+    """`tidings-server serve` in a process of its own, which can be stopped, killed and started again."""
+
+    def __init__(self, database: Path, *arguments: str, dev: bool = True) -> None:
+        self.database = database
+        self.log: list[dict[str, Any]] = []
+        self.other_output: list[str] = []
+        self._arguments = [*(["--dev"] if dev else []), *arguments]
+
+    @classmethod
+    async def started(cls, database: Path, *arguments: str, dev: bool = True) -> Self:
+        """Start a server and wait until it serves."""
+        server = cls(database, *arguments, dev=dev)
+        await server.start()
+        return server
+
+    async def start(self) -> None:
+        """Start the process and wait until it says `server.started`."""
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "service",
+            "serve",
+            *("--database", str(self.database), "--listen", "127.0.0.1:0", *self._arguments),
+            stderr=asyncio.subprocess.PIPE,
+            env={key: value for key, value in os.environ.items() if not key.startswith("TIDINGS_")},
+        )
+        serving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._reading = asyncio.create_task(self._read_log(serving))
+        async with asyncio.timeout(STARTED_WITHIN_S):
+            self.address = await serving
+        self.client = Client(self.address)
+
+    async def kill(self) -> None:
+        """Send SIGKILL and wait for the end."""
+        self.process.kill()
+        await self._ended()
+
+    async def stop(self) -> int:
+        """Send SIGTERM, wait for the end, and return the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return await self._ended()
+
+    async def _ended(self) -> int:
+        code = await self.process.wait()
+        await self._reading
+        await self.client.channel.close()
+        return code
+
+    async def _read_log(self, serving: asyncio.Future[str]) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                self.other_output.append(line.decode())
+                continue
+            self.log.append(entry)
+            if entry["event"] == "server.started" and not serving.done():
+                serving.set_result(entry["listen"][0])
+        if not serving.done():
+            serving.set_exception(AssertionError(f"the server did not start: {self.log} {self.other_output}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request as a receiver saw it. Header names are lower-case."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+Answer = Callable[[Received], Awaitable[web.Response] | web.Response]
+
+
+@dataclass
+class Receiver:
+    """An HTTP server that keeps what it gets, and answers 204 or what `answer` says."""
+
+    answer: Answer = field(default=lambda _: web.Response(status=204))
+    received: list[Received] = field(default_factory=list)
+    url: str = ""
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Keep a request and answer it."""
+        received = Received(
+            request.raw_path, {name.lower(): value for name, value in request.headers.items()}, await request.read()
+        )
+        async with self._changed:
+            self.received.append(received)
+            self._changed.notify_all()
+        answer = self.answer(received)
+        return answer if isinstance(answer, web.Response) else await answer
+
+    async def wait_for(self, count: int, *, within_s: float = 20.0) -> list[Received]:
+        """Wait until so many requests have come, and return all of them."""
+        async with asyncio.timeout(within_s), self._changed:
+            await self._changed.wait_for(lambda: len(self.received) >= count)
+            return list(self.received)
+
+
+@asynccontextmanager
+async def running_receiver(answer: Answer | None = None) -> AsyncIterator[Receiver]:
+    """Run a receiver on a free port of 127.0.0.1."""
+    receiver = Receiver() if answer is None else Receiver(answer)
+    app = web.Application(client_max_size=4 * 1024 * 1024)
+    app.router.add_route("*", "/{path:.*}", receiver.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        receiver.url = f"http://{host}:{port}/hooks"
+        yield receiver
+    finally:
+        await runner.cleanup()
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 20.0) -> None:
+    """Ask again and again, until it is so; fail after `within_s`."""
+    async with asyncio.timeout(within_s):
+        while not await condition():
+            await asyncio.sleep(0.02)
