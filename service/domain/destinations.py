@@ -51,8 +51,7 @@ FORBIDDEN_IPV4_NETWORKS = tuple(
 )
 GLOBAL_IPV6_NETWORK = IPv6Network("2000::/3")
 FORBIDDEN_IPV6_NETWORKS = tuple(
-    IPv6Network(network)
-    for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
+    IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
 )
 
 _NOT_VISIBLE = re.compile(r"[^\x21-\x7e]")

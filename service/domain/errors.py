@@ -37,11 +37,12 @@ class ErrorReason(StrEnum):
 
 
 def quoted(value: object) -> str:
-    """Return a value as it may stand in a message: escaped, printable ASCII, at most about 120 characters."""
-    text = value if isinstance(value, str) else str(value)
-    cut = text[:_QUOTED_CHARACTERS_MAX]
-    escaped = ascii(cut)[1:-1][:_QUOTED_CHARACTERS_MAX]
-    return f'"{escaped}{"…" if len(cut) < len(text) or len(escaped) < len(ascii(cut)) - 2 else ""}"'
+    """Return a value as it may stand in a message: in quotes, escaped to printable ASCII, cut at 120 characters."""
+    text = str(value)
+    escaped = ascii(text[:_QUOTED_CHARACTERS_MAX])[1:-1].replace('"', '\\"')
+    shown = escaped[:_QUOTED_CHARACTERS_MAX]
+    is_cut = len(text) > _QUOTED_CHARACTERS_MAX or len(escaped) > _QUOTED_CHARACTERS_MAX
+    return f'"{shown}{"..." if is_cut else ""}"'
 
 
 class CallerError(Exception):

@@ -91,15 +91,15 @@ def check_event_type_id(field: str, value: str) -> None:
     if len(value) > EVENT_TYPE_CHARACTERS_MAX or not _EVENT_TYPE_ID.fullmatch(value):
         raise InvalidField(
             field,
-            "must be an event type id: segments of letters, digits, \"_\" and \"-\" joined by dots, at most "
-            f"{EVENT_TYPE_CHARACTERS_MAX} characters, such as \"agent.status.changed\"; got {quoted(value)}",
+            'must be an event type id: segments of letters, digits, "_" and "-" joined by dots, at most '
+            f'{EVENT_TYPE_CHARACTERS_MAX} characters, such as "agent.status.changed"; got {quoted(value)}',
         )
 
 
 def check_event_type_not_reserved(field: str, value: str) -> None:
     """Refuse the event types that only Tidings itself may create and publish."""
     if value.startswith(RESERVED_EVENT_TYPE_PREFIX):
-        raise InvalidField(field, f"event types that begin with \"tidings.\" are reserved; got {quoted(value)}")
+        raise InvalidField(field, f'event types that begin with "tidings." are reserved; got {quoted(value)}')
 
 
 def _check_ids(field: str, name: str, *ids: str) -> None:
@@ -115,4 +115,4 @@ def _check_ids(field: str, name: str, *ids: str) -> None:
 
 
 def _malformed(field: str, shape: str, name: str) -> InvalidField:
-    return InvalidField(field, f"must have the form \"{shape}\"; got {quoted(name)}")
+    return InvalidField(field, f'must have the form "{shape}"; got {quoted(name)}')
