@@ -35,9 +35,7 @@ from service.subscribing import Subscriptions
 _log = structlog.get_logger()
 
 
-async def serve(
-    settings: Settings, *, stopping: asyncio.Event, on_started: Callable[[tuple[str, ...]], None]
-) -> None:
+async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Callable[[tuple[str, ...]], None]) -> None:
     """Run a server until `stopping` is set, then let what is under way finish.
 
     Args:
@@ -147,4 +145,3 @@ def _slots(most: int) -> int:
     _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
     return most if hard_limit == resource.RLIM_INFINITY else max(1, min(most, hard_limit // 4))
-

@@ -87,13 +87,18 @@ class Matchers:
 
 
 def rematch(
-    tx: Transaction, workspace: Workspace, occurrences: Sequence[Occurrence], matched: Sequence[list[Rule]], revision: int
+    tx: Transaction,
+    workspace: Workspace,
+    occurrences: Sequence[Occurrence],
+    matched: Sequence[list[Rule]],
+    revision: int,
 ) -> list[list[Rule]]:
     """Correct matches made at an older revision inside the accepting transaction, where nothing can change any more."""
     changed, _ = _changes_since(tx, workspace, revision)
     latest = {rule.uid: rule for rule in changed}
     return [
-        [rule for rule in rules if rule.uid not in latest] + [rule for rule in latest.values() if wants(rule, occurrence)]
+        [rule for rule in rules if rule.uid not in latest]
+        + [rule for rule in latest.values() if wants(rule, occurrence)]
         for occurrence, rules in zip(occurrences, matched, strict=True)
     ]
 

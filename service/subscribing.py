@@ -280,7 +280,7 @@ def _check_patterns(patterns: Sequence[str]) -> None:
     if not 1 <= len(patterns) <= _PATTERNS_MAX:
         raise InvalidField(
             "subscription.event_types",
-            f"must be 1 to {_PATTERNS_MAX} patterns, such as \"agent.status.changed\", \"agent.*\" or \"*\" for every "
+            f'must be 1 to {_PATTERNS_MAX} patterns, such as "agent.status.changed", "agent.*" or "*" for every '
             f"type; got {len(patterns)}",
         )
     for index, pattern in enumerate(patterns):

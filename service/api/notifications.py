@@ -159,7 +159,9 @@ def _filter(request: pb.ListNotificationsRequest, workspace: Workspace) -> Notif
         subscription_id=_id_in(workspace, "subscription", "subscriptions", request.subscription),
         event_id=_id_in(workspace, "event", "events", request.event),
         event_type=request.event_type,
-        states=enum_members("states", pb.NotificationState.DESCRIPTOR, "NOTIFICATION_STATE_", request.states, NotificationState),
+        states=enum_members(
+            "states", pb.NotificationState.DESCRIPTOR, "NOTIFICATION_STATE_", request.states, NotificationState
+        ),
         created=_time_range(request),
     )
 

@@ -56,7 +56,7 @@ def decode(token: str, *, scope: Scope, shape: tuple[type[_A]]) -> tuple[_A] | N
 def decode(token: str, *, scope: Scope, shape: tuple[type[_A], type[_B]]) -> tuple[_A, _B] | None: ...
 @overload
 def decode(token: str, *, scope: Scope, shape: tuple[type[str] | type[int], ...]) -> Position | None: ...
-def decode(token: str, *, scope: Scope, shape: tuple[type[str | int], ...]) -> Position | None:
+def decode(token: str, *, scope: Scope, shape: tuple[Any, ...]) -> Position | None:
     """Return the position to go on after, or None for the first page (an empty token).
 
     Args:

@@ -63,9 +63,7 @@ class TickWork:
         served = subscriptions.find_by_uid(tx, lanes)
         held = self._hold_disabled(tx, [served[uid] for uid in lanes if uid in served])
         plan = self._plan([served[uid] for uid in lanes if uid in served and served[uid].enabled])
-        claimed = queue.claim(
-            tx, plan, owner=self.owner, now_ms=self.now_ms, lease_end_ms=self.now_ms + self.lease_ms
-        )
+        claimed = queue.claim(tx, plan, owner=self.owner, now_ms=self.now_ms, lease_end_ms=self.now_ms + self.lease_ms)
         claims = _with_events(tx, [each for lane in claimed for each in lane], served)
         return Tick(
             claims=claims,

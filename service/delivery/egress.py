@@ -13,9 +13,9 @@ from ipaddress import ip_address
 from ssl import SSLContext
 from typing import TYPE_CHECKING
 
-from aiohttp import ClientRequest, ClientTimeout, TCPConnector, ThreadedResolver
+from aiohttp import AddrInfoType, ClientRequest, ClientTimeout, TCPConnector, ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.connector import AddrInfoType, Connection
+from aiohttp.connector import Connection
 
 from service.domain.destinations import DestinationPolicy
 
@@ -34,7 +34,10 @@ class DestinationRefused(OSError):
 
 @dataclass(slots=True)
 class Call:
-    """One request on its way: the host of its URL, and the last address that was tried, as `ip:port`."""
+    """One request on its way: the host of its URL, and the last address that was tried, as `ip:port`.
+
+    A refused address is never tried, so it is not told.
+    """
 
     host: str
     remote_address: str = ""
@@ -115,7 +118,10 @@ class GuardedConnector(TCPConnector):
         )
 
     async def connect(  # the base class has the timeout
-        self, req: ClientRequest, traces: list["Trace"], timeout: ClientTimeout  # noqa: ASYNC109
+        self,
+        req: ClientRequest,
+        traces: list["Trace"],
+        timeout: ClientTimeout,  # noqa: ASYNC109
     ) -> Connection:
         """Return a connection, and note its address in the Call: one from the pool made no socket."""
         connection = await super().connect(req, traces, timeout)

@@ -41,9 +41,7 @@ def record_attempts(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: 
 class Recorder:
     """Takes deliveries and stores them, many in one transaction."""
 
-    def __init__(
-        self, database: Database, *, clock: Clock, on_recorded: Callable[[Sequence[Delivery]], None]
-    ) -> None:
+    def __init__(self, database: Database, *, clock: Clock, on_recorded: Callable[[Sequence[Delivery]], None]) -> None:
         self._database = database
         self._clock = clock
         self._on_recorded = on_recorded
@@ -71,9 +69,7 @@ class Recorder:
             wait=wait_fixed(_RETRY_DELAY_S),
             before_sleep=lambda state: _log.warning("attempts.not_recorded", error=str(state.outcome)),
         )
-        await retrying(
-            self._database.write, lambda tx: record_attempts(tx, batch, now_ms=self._clock.now_ms())
-        )
+        await retrying(self._database.write, lambda tx: record_attempts(tx, batch, now_ms=self._clock.now_ms()))
         for delivery in batch:
             _log_attempt(delivery)
         self._on_recorded(batch)

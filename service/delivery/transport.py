@@ -49,7 +49,7 @@ class AiohttpTransport:
         policy: the destinations that are allowed.
         user_agent: the `User-Agent` of every request.
         connect_timeout_s: the limit for name resolution, TCP and TLS together.
-        body_bytes_max: how much of a response's body is read; a connection whose body is longer is not reused.
+        body_bytes_max: how much of a response's body is read; the connection of a longer one is closed.
         body_bytes_kept: how much of it a Reply has.
         body_time_s: the limit for reading it, after the headers.
         resolver: answers for names, in place of the system's. It is not closed here.
@@ -139,15 +139,15 @@ class AiohttpTransport:
         body = bytearray()
         try:
             async with asyncio.timeout(self._body_time_s):
-                while len(body) <= self._body_bytes_max:
-                    part = await content.read(min(_READ_BYTES, self._body_bytes_max + 1 - len(body)))
+                while len(body) < self._body_bytes_max:
+                    part = await content.read(min(_READ_BYTES, self._body_bytes_max - len(body)))
                     if not part:
                         return bytes(body), True
                     body += part
+                return bytes(body), content.at_eof()
         except (aiohttp.ClientError, OSError):
-            # The status has decided the outcome; what is missing of the body only goes into the record as missing.
-            pass
-        return bytes(body), False
+            # The status has decided the outcome; of the body the record says that some is missing.
+            return bytes(body), False
 
 
 def _host(url: str) -> str:
@@ -177,8 +177,7 @@ def _unreachable(error: Exception, call: Call) -> Unreachable:
     """Translate a failed request. The innermost cause is the plainest: aiohttp wraps what the system said."""
     causes = reversed(list(islice(_causes(error), _CAUSES_MAX)))
     kind, sentence = next(filter(None, map(_diagnosis, causes)), _unknown(error))
-    remote_address = "" if kind is UnreachableKind.DESTINATION_FORBIDDEN else call.remote_address
-    return Unreachable(kind, sentence, remote_address)
+    return Unreachable(kind, sentence, call.remote_address)
 
 
 def _causes(error: BaseException | None) -> Iterable[BaseException]:

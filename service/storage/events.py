@@ -112,9 +112,7 @@ def find_requests(tx: Transaction, workspace: Workspace, request_ids: Sequence[s
     }
 
 
-def insert_requests(
-    tx: Transaction, workspace: Workspace, requests: Sequence[PublishRequest], *, now_ms: int
-) -> None:
+def insert_requests(tx: Transaction, workspace: Workspace, requests: Sequence[PublishRequest], *, now_ms: int) -> None:
     """Remember request_ids, which must not have been used before."""
     tx.each(
         INSERT_PUBLISH_REQUEST,

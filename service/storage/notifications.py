@@ -96,9 +96,7 @@ def find(tx: Transaction, workspace: Workspace, notification_id: str) -> Notific
 
 def of_workspace(tx: Transaction, workspace: Workspace, ids: IdRange, *, limit: int) -> list[Notification]:
     """Return a workspace's notifications, newest first, without attempts."""
-    rows = tx.rows(
-        SELECT_OF_WORKSPACE_BEFORE, workspace=workspace.key, before=ids.before, start=ids.start, limit=limit
-    )
+    rows = tx.rows(SELECT_OF_WORKSPACE_BEFORE, workspace=workspace.key, before=ids.before, start=ids.start, limit=limit)
     return [_notification(row) for row in rows]
 
 

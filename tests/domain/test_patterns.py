@@ -131,6 +131,15 @@ def test_lookup_does_not_meet_patterns_that_cannot_match() -> None:
     assert calls_of_a_lookup(few, "agent.created") == calls_of_a_lookup(many, "agent.created")
 
 
+def test_removed_patterns_leave_nothing_behind() -> None:
+    """An index that lives for months must not grow with every subscription that ever was."""
+    index = index_of([("agent.created", 1), ("agent.*", 1), ("*.created", 1)])
+    for pattern in ("agent.created", "agent.*", "*.created"):
+        index.remove(pattern, 1)
+
+    assert calls_of_a_lookup(PatternIndex[int](), "agent.created") == calls_of_a_lookup(index, "agent.created")
+
+
 def test_longest_pattern_of_wildcards_is_answered() -> None:
     """64 segments is what 128 characters can hold."""
     pattern = ".".join(["*"] * 64)

@@ -1,6 +1,7 @@
 """Retry: what an answer means, when the next attempt comes, and when there is none."""
 
 import math
+import time
 from dataclasses import replace
 from random import Random
 
@@ -117,12 +118,25 @@ def test_unreachable_receiver_is_an_outcome_as_it_is() -> None:
         ("soon", None),
         ("2015-10-21T07:28:30Z", None),
         ("Wed, 99 Oct 2015 07:28:30 GMT", None),
+        ("Wed, 21 Oct 99999999999999999999 07:28:30 GMT", None),
         ("9" * 65, None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date_and_nothing_else(value: str, expected: float | None) -> None:
     """RFC 9110, section 10.2.3, up to 24 h; a time that is past asks for nothing, junk counts as absent."""
     assert Rejected(expected) == classify(reply(503, ("Retry-After", value)), NOW_MS)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Lima"])
+def test_date_without_a_zone_is_utc_wherever_the_server_stands(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The asctime form has no zone, and Python would take the machine's."""
+    with monkeypatch.context() as environment:
+        environment.setenv("TZ", zone)
+        time.tzset()
+        outcome = classify(reply(503, ("Retry-After", "Wed Oct 21 07:28:30 2015")), NOW_MS)
+    time.tzset()
+
+    assert Rejected(30.0) == outcome
 
 
 @given(st.text(st.characters(max_codepoint=255), max_size=80) | st.from_regex(r"[A-Z][a-z]{2},? [\d :+.GMT-]{1,50}"))

@@ -76,6 +76,9 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     `reason` one of these names without the prefix ERROR_REASON_. Where they fit, google.rpc.BadRequest (the field's
     path, such as `requests[3].event.json`), google.rpc.RetryInfo and google.rpc.ResourceInfo stand beside it. The
     message of the status alone is enough for a person: it names the field, the value and what is allowed.
+
+    The exception is INTERNAL, a fault of the server: it carries a google.rpc.RequestInfo, whose request_id is the call_id
+    in the server's log.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0

@@ -1,0 +1,67 @@
+"""Log lines of a process, as its operator gets them."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+PROGRAM = """
+import logging, warnings
+import structlog
+from service.telemetry.logs import configure_logging
+
+secret = "hunter2"
+early = structlog.stdlib.get_logger()
+configure_logging("info", {pretty})
+early.debug("too.quiet")
+early.info("rpc.finished", code="OK", reason=None, peer="ipv4:127.0.0.1:1")
+logging.getLogger("asyncio").warning("slow callback: %s s", 7)
+logging.getLogger("grpc").debug("too quiet")
+warnings.warn("deprecated")
+try:
+    raise ValueError("wrong")
+except ValueError as error:
+    early.error("rpc.finished", exc_info=error)
+    logging.getLogger("aiohttp").exception("failed")
+"""
+
+
+def lines(*, pretty: bool) -> list[str]:
+    """Run a program that logs, and return its stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(pretty=pretty)], capture_output=True, text=True, check=True
+    )
+    assert "" == done.stdout
+    return done.stderr.splitlines()
+
+
+def test_every_logger_writes_json_lines_with_level_and_time() -> None:
+    """Ours, those of libraries, and Python's warnings."""
+    logged = [json.loads(line) for line in lines(pretty=False)]
+
+    assert [
+        ("rpc.finished", "info"),
+        ("slow callback: 7 s", "warning"),
+        ("rpc.finished", "error"),
+        ("failed", "error"),
+    ] == [(line["event"], line["level"]) for line in logged if "deprecated" not in line["event"]]
+    assert 5 == len(logged)
+    assert ("OK", None, "ipv4:127.0.0.1:1") == (logged[0]["code"], logged[0]["reason"], logged[0]["peer"])
+    assert "asyncio" == logged[1]["logger"]
+    for line in logged:
+        assert UTC.utcoffset(None) == datetime.fromisoformat(line["timestamp"]).utcoffset()
+        assert line["timestamp"].endswith("Z")
+
+
+def test_traceback_is_one_field_without_local_variables() -> None:
+    """A local variable may be a secret."""
+    text = lines(pretty=False)
+    exceptions = [json.loads(line).get("exception") for line in text]
+
+    assert 2 == sum("ValueError: wrong" in exception for exception in exceptions if exception)
+    assert not any("hunter2" in line for line in text)
+
+
+def test_pretty_lines_need_a_terminal() -> None:
+    """What a program reads stays JSON."""
+    assert all(json.loads(line) for line in lines(pretty=True))

@@ -1,0 +1,619 @@
+"""The transport against real receivers on loopback: polite ones, broken ones, hostile ones."""
+
+import asyncio
+import gzip
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import trustme
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from service.delivery.transport import RESPONSE_HEADERS_BYTES_MAX, AiohttpTransport
+from service.domain.destinations import DestinationPolicy, parse_destination_policy
+from service.domain.outcomes import Reply, Request, Unreachable, UnreachableKind
+
+LOOPBACK = parse_destination_policy(dev=True)
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class FixedResolver(AbstractResolver):
+    """Answers every name with one address."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [ResolveResult(hostname=host, host=self.address, port=port, family=family, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        pass
+
+
+class UnknownName(FixedResolver):
+    """Knows no name."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+class SilentResolver(FixedResolver):
+    """Never answers."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return await asyncio.Future[list[ResolveResult]]()
+
+
+@dataclass
+class Receiver:
+    """A server of raw bytes on loopback: `serve` is run for each connection."""
+
+    serve: Serve
+    port: int = 0
+    scheme: str = "http"
+    connections: int = 0
+    open: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def url(self, target: str = "/secret-path?secret=query") -> str:
+        return f"{self.scheme}://{self.address}{target}"
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self.open.add(task)
+        try:
+            await self.serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+            self.open.discard(task)
+
+
+@asynccontextmanager
+async def receiving(serve: Serve, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
+    receiver = Receiver(serve, scheme="https" if tls else "http")
+    server = await asyncio.start_server(receiver.accept, "127.0.0.1", ssl=tls)
+    receiver.port = server.sockets[0].getsockname()[1]
+    try:
+        yield receiver
+    finally:
+        server.close()
+        for task in receiver.open:
+            task.cancel()
+        await asyncio.gather(*receiver.open)
+        await server.wait_closed()
+
+
+@asynccontextmanager
+async def transporting(policy: DestinationPolicy = LOOPBACK, **options: Any) -> AsyncIterator[AiohttpTransport]:
+    transport = AiohttpTransport(policy, user_agent="Tidings/1.2.3", **options)
+    try:
+        yield transport
+    finally:
+        await transport.close()
+
+
+def request_to(
+    url: str, *, headers: tuple[tuple[str, str], ...] = (), body: bytes = b"{}", timeout_s: float = 10.0
+) -> Request:
+    return Request(url=url, headers=headers, body=body, timeout_s=timeout_s)
+
+
+async def post(url: str, *, timeout_s: float = 10.0, **options: Any) -> Reply | Unreachable:
+    async with transporting(**options) as transport:
+        return await transport.post(request_to(url, timeout_s=timeout_s))
+
+
+async def replied(url: str, **options: Any) -> Reply:
+    reply = await post(url, **options)
+    assert isinstance(reply, Reply), reply
+    return reply
+
+
+async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Return a request's head and body."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    return head, await reader.readexactly(int(lengths[0].partition(b":")[2]))
+
+
+def answering(*parts: bytes, then: Serve | None = None) -> Serve:
+    """Return a server that reads each request, sends the parts, and then goes on as told, or to the next request."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await read_request(reader)
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+            if then is not None:
+                return await then(reader, writer)
+
+    return serve
+
+
+async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Keep the connection open and say nothing more, until the client goes away."""
+    while await reader.read(65536):
+        pass
+
+
+async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close the connection."""
+
+
+async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close the connection by a TCP reset."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def never_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send a body without end."""
+    while True:
+        writer.write(b"x" * 65536)
+        await writer.drain()
+
+
+# What is sent
+
+
+@pytest.mark.parametrize(
+    ("target", "requested"),
+    [
+        ("", "/"),
+        ("/", "/"),
+        ("?a=1", "/?a=1"),
+        ("/a%20b%2Fc%2f%7e~", "/a%20b%2Fc%2f%7e~"),
+        ("/a/./b/../c//d/", "/a/./b/../c//d/"),
+        ("/a;b=c,d/@team:1!$&'()*+", "/a;b=c,d/@team:1!$&'()*+"),
+        ("/x?a[]=1&a[]=2&b=%5B%5d&c=+%2B&d==&&e?f/g", "/x?a[]=1&a[]=2&b=%5B%5d&c=+%2B&d==&&e?f/g"),
+        ("/x?next=http://127.0.0.1/%23", "/x?next=http://127.0.0.1/%23"),
+    ],
+)
+async def test_url_is_requested_byte_for_byte(target: str, requested: str) -> None:
+    """No escaping, unescaping or normalising: receivers sign and route by the bytes."""
+    heads = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head, _ = await read_request(reader)
+        heads.append(head)
+        writer.write(OK)
+
+    async with receiving(serve) as receiver:
+        LOOPBACK.check_url("url", receiver.url(target))
+
+        await replied(receiver.url(target))
+
+    assert f"POST {requested} HTTP/1.1".encode() == heads[0].partition(b"\r\n")[0]
+
+
+@pytest.mark.parametrize("body", [b"", b'{"a": 1.0}\n', bytes(range(256)), b"\xff\x00" * 1_500_000], ids=len)
+async def test_body_arrives_byte_for_byte(body: bytes) -> None:
+    """Text, binary, nothing, and more than aiohttp likes to see as plain bytes."""
+    bodies = []
+
+    async def receive(request: web.Request) -> web.Response:
+        bodies.append(await request.read())
+        return web.Response(status=202)
+
+    application = web.Application(client_max_size=8 * 1024 * 1024)
+    application.router.add_post("/", receive)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        async with transporting() as transport:
+            reply = await transport.post(request_to(f"http://127.0.0.1:{runner.addresses[0][1]}/", body=body))
+    finally:
+        await runner.cleanup()
+
+    assert isinstance(reply, Reply)
+    assert 202 == reply.http_status
+    assert [body] == bodies
+
+
+async def test_headers_are_those_of_the_request_and_ours_last() -> None:
+    """Nothing is guessed, and nothing in the request replaces what the transport has to say."""
+    heads = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head, _ = await read_request(reader)
+        heads.append(head)
+        writer.write(OK)
+
+    headers = (("X-Foo", "1"), ("webhook-id", "e1"), ("user-agent", "other"), ("Accept-Encoding", "gzip"))
+    async with receiving(serve) as receiver, transporting() as transport:
+        await transport.post(request_to(receiver.url(), headers=headers))
+
+    assert {
+        f"Host: {receiver.address}",
+        "X-Foo: 1",
+        "webhook-id: e1",
+        "User-Agent: Tidings/1.2.3",
+        "Accept-Encoding: identity",
+        "Accept: */*",
+        "Content-Length: 2",
+    } == set(heads[0].decode().strip().split("\r\n")[1:])
+
+
+async def test_cookies_are_neither_kept_nor_sent() -> None:
+    """Two notifications to one receiver have nothing to do with each other."""
+    heads = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head, _ = await read_request(reader)
+            heads.append(head.lower())
+            writer.write(b"HTTP/1.1 204 No Content\r\nSet-Cookie: session=1; Path=/\r\n\r\n")
+
+    async with receiving(serve) as receiver, transporting(resolver=FixedResolver("127.0.0.1")) as transport:
+        for _ in range(2):
+            await transport.post(request_to(f"http://localhost:{receiver.port}/"))
+
+    assert 2 == len(heads)
+    assert not any(b"cookie" in head for head in heads)
+
+
+async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would connect wherever it likes, past the guard."""
+    async with receiving(answering(OK)) as proxy, receiving(answering(OK)) as receiver:
+        for variable in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(variable, f"http://{proxy.address}")
+
+        reply = await replied(receiver.url())
+
+        assert 200 == reply.http_status
+        assert (0, 1) == (proxy.connections, receiver.connections)
+
+
+async def test_connection_is_reused_and_its_address_still_known() -> None:
+    """Keep-alive saves a handshake per notification; the record names the address either way."""
+    async with receiving(answering(OK)) as receiver, transporting() as transport:
+        replies = [await transport.post(request_to(receiver.url())) for _ in range(3)]
+
+        assert 1 == receiver.connections
+        assert [receiver.address] * 3 == [reply.remote_address for reply in replies]
+
+
+# What comes back
+
+
+async def test_reply_has_status_headers_body_and_address() -> None:
+    """Header values are text by ISO-8859-1, which maps every byte."""
+    answer = b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nX-Name: caf\xe9\r\nContent-Length: 4\r\n\r\n\x00\xffhi"
+    async with receiving(answering(answer)) as receiver:
+        reply = await replied(receiver.url())
+
+    assert (
+        Reply(
+            http_status=503,
+            headers=(("Retry-After", "7"), ("X-Name", "café"), ("Content-Length", "4")),
+            body=b"\x00\xffhi",
+            body_truncated=False,
+            remote_address=receiver.address,
+        )
+        == reply
+    )
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirect_is_a_reply_and_not_followed(status: int) -> None:
+    """The receiver said where else to send; only the subscriber may say so."""
+    async with receiving(answering(OK)) as elsewhere:
+        answer = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere.url()}\r\nContent-Length: 0\r\n\r\n".encode()
+        async with receiving(answering(answer)) as receiver:
+            reply = await replied(receiver.url())
+
+        assert status == reply.http_status
+        assert 0 == elsewhere.connections
+
+
+async def test_compressed_body_is_kept_as_it_came() -> None:
+    """A small body that unpacks to gigabytes stays small."""
+    packed = gzip.compress(b"x" * 1_000_000)
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
+    async with receiving(answering(head, packed)) as receiver:
+        reply = await replied(receiver.url())
+
+    assert (packed, False) == (reply.body, reply.body_truncated)
+
+
+@pytest.mark.parametrize(
+    ("size", "kept", "truncated"),
+    [(0, 0, False), (4096, 4096, False), (4097, 4096, True), (16384, 4096, True), (16385, 4096, True)],
+)
+async def test_body_is_kept_up_to_4_kib(size: int, kept: int, truncated: bool) -> None:
+    """And says so when there was more."""
+    answer = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode()
+    async with receiving(answering(answer, b"x" * size)) as receiver:
+        reply = await replied(receiver.url())
+
+    assert (b"x" * kept, truncated) == (reply.body, reply.body_truncated)
+
+
+@pytest.mark.parametrize(("size", "connections"), [(16384, 1), (1_000_000, 2)])
+async def test_connection_is_closed_when_its_body_is_too_long_to_read(size: int, connections: int) -> None:
+    """16 KiB are read for the sake of the connection, and no more."""
+    answer = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode()
+    async with receiving(answering(answer, b"x" * size)) as receiver, transporting() as transport:
+        for _ in range(2):
+            await transport.post(request_to(receiver.url()))
+
+        assert connections == receiver.connections
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("serve", "body"),
+    [
+        pytest.param(answering(HEAD, b"2\r\nhi\r\n", then=stall), b"hi", id="stalls"),
+        pytest.param(answering(HEAD, then=stall), b"", id="never begins"),
+        pytest.param(answering(b"HTTP/1.1 200 OK\r\n\r\n", then=never_end), b"x" * 4096, id="never ends"),
+        pytest.param(answering(HEAD, then=hang_up), b"", id="breaks off"),
+    ],
+)
+async def test_status_decides_whatever_the_body_does(serve: Serve, body: bytes) -> None:
+    """The receiver has accepted; a body that misbehaves costs at most its limits."""
+    async with receiving(serve) as receiver:
+        reply = await replied(receiver.url(), body_time_s=0.2)
+
+    assert (200, body, True) == (reply.http_status, reply.body, reply.body_truncated)
+
+
+async def test_headers_are_kept_up_to_8_kib_together() -> None:
+    """One that does not fit is left out, the next one that fits is kept."""
+    large = b"".join(b"X-%d: %s\r\n" % (number, b"v" * 4000) for number in range(4))
+    answer = b"HTTP/1.1 503 Busy\r\n" + large + b"Retry-After: 7\r\nContent-Length: 0\r\n\r\n"
+    async with receiving(answering(answer)) as receiver:
+        reply = await replied(receiver.url())
+
+    assert ["X-0", "X-1", "Retry-After", "Content-Length"] == [name for name, _ in reply.headers]
+    assert RESPONSE_HEADERS_BYTES_MAX >= sum(len(name) + len(value) for name, value in reply.headers)
+
+
+async def test_early_answer_counts_although_the_body_is_not_read() -> None:
+    """A receiver may refuse by the headers alone; waiting for it to read would end in a timeout."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        await asyncio.Future[None]()
+
+    async with receiving(serve) as receiver, transporting() as transport:
+        reply = await transport.post(request_to(receiver.url(), body=b"x" * 16_000_000))
+
+    assert isinstance(reply, Reply)
+    assert 413 == reply.http_status
+
+
+# What does not come back
+
+
+@pytest.mark.parametrize(
+    ("serve", "kind"),
+    [
+        pytest.param(hang_up, UnreachableKind.CONNECT_FAILED, id="hangs up"),
+        pytest.param(reset, UnreachableKind.CONNECT_FAILED, id="resets"),
+        pytest.param(answering(then=hang_up), UnreachableKind.CONNECT_FAILED, id="hangs up after the request"),
+        pytest.param(answering(then=reset), UnreachableKind.CONNECT_FAILED, id="resets after the request"),
+        pytest.param(answering(b"HTTP/1.1 200 O", then=hang_up), UnreachableKind.CONNECT_FAILED, id="breaks off"),
+        pytest.param(answering(b"SSH-2.0-OpenSSH_9.6\r\n"), UnreachableKind.CONNECT_FAILED, id="talks SSH"),
+        pytest.param(answering(b"HTTP/1.1 abc\r\n\r\n"), UnreachableKind.CONNECT_FAILED, id="has no status"),
+        pytest.param(
+            answering(b"HTTP/1.1 200 OK\r\nX: " + b"v" * 100_000 + b"\r\n\r\n"),
+            UnreachableKind.CONNECT_FAILED,
+            id="sends a huge header",
+        ),
+        pytest.param(
+            answering(b"HTTP/1.1 200 OK\r\n" + b"X: v\r\n" * 10_000 + b"\r\n"),
+            UnreachableKind.CONNECT_FAILED,
+            id="sends many headers",
+        ),
+        pytest.param(stall, UnreachableKind.TIMED_OUT, id="says nothing"),
+        pytest.param(answering(b"HTTP/1.1 200 OK\r\nX", then=stall), UnreachableKind.TIMED_OUT, id="stalls"),
+        pytest.param(
+            answering(b"HTTP/1.1 100 Continue\r\n\r\n", then=stall), UnreachableKind.TIMED_OUT, id="stalls at 100"
+        ),
+    ],
+)
+async def test_receiver_that_gives_no_response_is_unreachable(serve: Serve, kind: UnreachableKind) -> None:
+    """A value of the right kind, with the address, and a sentence without path and query."""
+    async with receiving(serve) as receiver:
+        outcome = await post(receiver.url(), timeout_s=10.0 if kind is UnreachableKind.CONNECT_FAILED else 0.2)
+
+    assert isinstance(outcome, Unreachable)
+    assert (kind, receiver.address) == (outcome.kind, outcome.remote_address)
+    assert outcome.error
+    assert "secret" not in outcome.error
+    assert "could not be made" not in outcome.error
+
+
+async def test_refused_connection_names_the_address() -> None:
+    """The port was free a moment ago."""
+    async with receiving(hang_up) as receiver:
+        pass
+
+    outcome = await post(receiver.url())
+
+    expected = Unreachable(
+        UnreachableKind.CONNECT_FAILED, "the receiver refused the connection", f"127.0.0.1:{receiver.port}"
+    )
+    assert expected == outcome
+
+
+async def test_ipv6_address_is_written_in_brackets() -> None:
+    """Else its port could not be told from it."""
+    try:
+        server = await asyncio.start_server(hang_up, "::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+
+    outcome = await post(f"http://[::1]:{port}/")
+
+    assert f"[::1]:{port}" == outcome.remote_address
+
+
+async def test_unknown_name_is_a_failed_connection_without_address() -> None:
+    """Nothing was tried, so nothing is named."""
+    outcome = await post("http://nowhere.example/", resolver=UnknownName(""))
+
+    expected = Unreachable(
+        UnreachableKind.CONNECT_FAILED, "the host name does not resolve: Name or service not known"
+    )
+    assert expected == outcome
+
+
+async def test_connect_timeout_covers_name_resolution() -> None:
+    """A slow name server holds a slot no longer than a slow receiver."""
+    outcome = await post("http://ok.example/", resolver=SilentResolver(""), connect_timeout_s=0.05)
+
+    assert Unreachable(UnreachableKind.TIMED_OUT, "no connection within 0.05 s") == outcome
+
+
+async def test_connect_timeout_covers_the_tls_handshake() -> None:
+    """A port that accepts and says nothing is not a connection."""
+    async with receiving(stall) as receiver:
+        outcome = await post(f"https://{receiver.address}/", connect_timeout_s=0.05)
+
+    assert Unreachable(UnreachableKind.TIMED_OUT, "no connection within 0.05 s", receiver.address) == outcome
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localtest.me", "[::1]", "169.254.169.254", "127.1"])
+async def test_forbidden_destination_is_unreachable_without_address_or_connection(host: str) -> None:
+    """The record does not say where the name leads: a subscriber could map the network with it."""
+    async with receiving(answering(OK)) as receiver:
+        outcome = await post(
+            f"http://{host}:{receiver.port}/secret", policy=DestinationPolicy(), resolver=FixedResolver("127.0.0.1")
+        )
+
+        assert isinstance(outcome, Unreachable)
+        assert "" == outcome.remote_address
+        assert "secret" not in outcome.error
+        assert 0 == receiver.connections
+        assert outcome.kind is (
+            # aiohttp refuses this spelling before the guard sees it.
+            UnreachableKind.CONNECT_FAILED if host == "127.1" else UnreachableKind.DESTINATION_FORBIDDEN
+        )
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "http://", "http://ok.example:99999/", "http://[::1/", "ftp://a.b/"])
+async def test_url_that_cannot_be_requested_is_an_outcome(url: str) -> None:
+    """Stored by an older, laxer version, say."""
+    outcome = await post(url)
+
+    assert isinstance(outcome, Unreachable)
+    assert UnreachableKind.CONNECT_FAILED is outcome.kind
+
+
+async def test_header_that_cannot_be_sent_is_an_outcome_and_not_sent() -> None:
+    """A line break in a value never reaches the wire."""
+    async with receiving(answering(OK)) as receiver, transporting() as transport:
+        outcome = await transport.post(request_to(receiver.url(), headers=(("X-Foo", "a\r\nX-Bar: b"),)))
+
+    assert isinstance(outcome, Unreachable)
+
+
+async def test_cancellation_leaves_post() -> None:
+    """Shutdown cancels attempts; they must not turn into failures of the receiver."""
+    arrived = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        await stall(reader, writer)
+
+    async with receiving(serve) as receiver, transporting() as transport:
+        attempt = asyncio.create_task(transport.post(request_to(receiver.url())))
+        await arrived.wait()
+        attempt.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await attempt
+
+
+# TLS
+
+
+def server_context(authority: trustme.CA, *identities: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*identities).configure_cert(context)
+    return context
+
+
+def client_context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+async def test_certificate_of_an_unknown_authority_is_a_tls_failure() -> None:
+    """There is no way to deliver to a receiver that cannot prove who it is."""
+    async with receiving(answering(OK), tls=server_context(trustme.CA(), "127.0.0.1")) as receiver:
+        outcome = await post(receiver.url())
+
+    assert isinstance(outcome, Unreachable)
+    assert (UnreachableKind.TLS_FAILED, receiver.address) == (outcome.kind, outcome.remote_address)
+    assert outcome.error.startswith("the receiver's certificate is not accepted: ")
+    assert "secret" not in outcome.error
+
+
+async def test_certificate_for_another_name_is_a_tls_failure() -> None:
+    """Its authority is trusted, its name is wrong."""
+    authority = trustme.CA()
+    async with receiving(answering(OK), tls=server_context(authority, "other.example")) as receiver:
+        outcome = await post(receiver.url(), tls=client_context(authority))
+
+    assert isinstance(outcome, Unreachable)
+    assert UnreachableKind.TLS_FAILED is outcome.kind
+
+
+async def test_plain_http_on_an_https_url_is_a_tls_failure() -> None:
+    """A common mistake in a subscription's URL, told apart from a dead receiver."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with receiving(serve) as receiver:
+        outcome = await post(f"https://{receiver.address}/")
+
+    assert isinstance(outcome, Unreachable)
+    assert UnreachableKind.TLS_FAILED is outcome.kind
+
+
+async def test_receiver_of_a_trusted_authority_is_reached() -> None:
+    """A private authority can be added, and the name in the URL is the one that is verified."""
+    authority = trustme.CA()
+    async with receiving(answering(OK), tls=server_context(authority, "receiver.example")) as receiver:
+        reply = await replied(
+            f"https://receiver.example:{receiver.port}/",
+            tls=client_context(authority),
+            resolver=FixedResolver("127.0.0.1"),
+        )
+
+    assert (200, receiver.address) == (reply.http_status, reply.remote_address)
