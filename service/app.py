@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import resource
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from random import SystemRandom
 
@@ -31,6 +32,8 @@ from service.settings import Settings
 from service.storage.database import FatalStorageError
 from service.storage.sqlite import SqliteDatabase
 from service.subscribing import Subscriptions
+
+_LOOKUPS_MAX = 64
 
 _log = structlog.get_logger()
 
@@ -61,6 +64,9 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
     def on_fatal(error: FatalStorageError) -> None:
         broken.append(error)
         stopping.set()
+
+    # Names are looked up in threads; with the default handful of them a slow DNS server would hold up every receiver.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUPS_MAX, "tidings-lookup"))
 
     async with contextlib.AsyncExitStack() as stack:
         database = SqliteDatabase.open(settings.database, on_fatal=on_fatal)

@@ -17,6 +17,7 @@ _DESCRIPTION_CHARACTERS_MAX = 4_096
 _SERVICE_CHARACTERS_MAX = 64
 _EXAMPLES_MAX = 16
 _EXAMPLE_BYTES_MAX = 64 * 1024
+_ATTRIBUTE_KEYS_MAX = 64
 
 
 class EventTypeFields(TypedDict, total=False):
@@ -50,7 +51,10 @@ class EventTypes:
         check_event_type_not_reserved("event_type_id", event_type_id)
         _check(fields)
         now_ms = self._clock.now_ms()
-        event_type = EventType(id=event_type_id, create_time_ms=now_ms, update_time_ms=now_ms, revision=1, **fields)
+        # Not 1: an event type that was deleted and made again must not have the etag of its predecessor.
+        event_type = EventType(
+            id=event_type_id, create_time_ms=now_ms, update_time_ms=now_ms, revision=now_ms, **fields
+        )
 
         if not await self._database.write(lambda tx: event_types.insert(tx, event_type)):
             raise ResourceExists(
@@ -97,7 +101,7 @@ class EventTypes:
         def work(tx: Transaction) -> EventType:
             current = _existing(tx, event_type_id)
             _check_etag(current, etag)
-            changed = replace(current, **fields, update_time_ms=now_ms, revision=current.revision + 1)
+            changed = replace(current, **fields, update_time_ms=now_ms, revision=max(now_ms, current.revision + 1))
             event_types.update(tx, changed)
             return changed
 
@@ -138,17 +142,32 @@ def _check_etag(current: EventType, etag: str) -> None:
 def _check(fields: EventTypeFields) -> None:
     if "display_name" in fields:
         check_display_name("event_type.display_name", fields["display_name"])
-    if "description" in fields and len(fields["description"]) > _DESCRIPTION_CHARACTERS_MAX:
-        raise InvalidField(
-            "event_type.description",
-            f"must be at most {_DESCRIPTION_CHARACTERS_MAX} characters; got {len(fields['description'])}",
-        )
+    if "description" in fields:
+        _check_description(fields["description"])
     if "service" in fields:
         check_text("event_type.service", fields["service"], _SERVICE_CHARACTERS_MAX)
     if "examples" in fields:
         _check_examples(fields["examples"])
     if "attribute_keys" in fields:
-        check_attributes("event_type.attribute_keys", dict.fromkeys(fields["attribute_keys"], ""))
+        _check_attribute_keys(fields["attribute_keys"])
+
+
+def _check_description(description: str) -> None:
+    if len(description) > _DESCRIPTION_CHARACTERS_MAX:
+        raise InvalidField(
+            "event_type.description",
+            f"must be at most {_DESCRIPTION_CHARACTERS_MAX} characters; got {len(description)}",
+        )
+    # It is free text with line breaks, but PostgreSQL's TEXT has no place for this one.
+    if "\0" in description:
+        raise InvalidField("event_type.description", "must not contain the character U+0000")
+
+
+def _check_attribute_keys(keys: tuple[str, ...]) -> None:
+    if len(keys) > _ATTRIBUTE_KEYS_MAX:
+        raise InvalidField("event_type.attribute_keys", f"must be at most {_ATTRIBUTE_KEYS_MAX} keys; got {len(keys)}")
+    for index, key in enumerate(keys):
+        check_attributes(f"event_type.attribute_keys[{index}]", {key: ""})
 
 
 def _check_examples(examples: tuple[str, ...]) -> None:

@@ -15,6 +15,9 @@ from service.storage.notifications import IdRange
 LATEST_TIME_MS = (1 << 48) - 1
 """Later than every time stored: the end of what a UUIDv7 can say, in the year 10889."""
 
+# A notification's id is made inside the accepting transaction, its create_time is that of the event before it.
+_ID_LATER_MS_MAX = 60_000
+
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
@@ -22,6 +25,10 @@ class TimeRange:
 
     start_ms: int = 0
     end_ms: int = LATEST_TIME_MS
+
+    def holds(self, time_ms: int) -> bool:
+        """Say whether a time lies within it."""
+        return self.start_ms <= time_ms < self.end_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,7 @@ class NotificationFilter:
             and self.event_id in ("", notification.event_id)
             and self.event_type in ("", notification.event_type)
             and (not self.states or notification.state in self.states)
+            and self.created.holds(notification.create_time_ms)
         )
 
 
@@ -111,7 +119,7 @@ class History:
                 return Page([], None)
             found = take(
                 read,
-                start=before or first_uuid7_at(only.created.end_ms),
+                start=before or first_uuid7_at(only.created.end_ms + _ID_LATER_MS_MAX),
                 position_of=lambda notification: notification.id,
                 wanted=only.wants,
                 page_size=page_size,

@@ -1,6 +1,6 @@
 """Pages of a keyset list that filters as it reads, without ever reading more than a bounded number of rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -8,14 +8,16 @@ _SCANNED_MAX = 1_000
 
 Item = TypeVar("Item")
 Position = TypeVar("Position")
+ItemOfPage = TypeVar("ItemOfPage", covariant=True)
+PositionOfPage = TypeVar("PositionOfPage", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Item, Position]):
+class Page(Generic[ItemOfPage, PositionOfPage]):
     """Some items, and where the next page goes on; None at the end of the list."""
 
-    items: list[Item]
-    next_position: Position | None
+    items: Sequence[ItemOfPage]
+    next_position: PositionOfPage | None
 
 
 def take(

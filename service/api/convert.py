@@ -1,8 +1,8 @@
 """Between the contract's messages and the domain's values: pieces that more than one service needs."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.duration_pb2 import Duration
@@ -10,12 +10,18 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from service.domain.errors import InvalidField, Unimplemented
+from service.paging import Page
 
 _TIMESTAMP_S_MIN = -62_135_596_800
 _TIMESTAMP_S_MAX = 253_402_300_799
 _DURATION_S_MAX = 315_576_000_000
+# A client takes messages of 4 MiB unless told otherwise, and no item is larger than half of that.
+_PAGE_BYTES_MAX = 2 * 1024 * 1024
 
 Member = TypeVar("Member", bound=StrEnum)
+Item = TypeVar("Item")
+Position = TypeVar("Position")
+Converted = TypeVar("Converted", bound=Message)
 
 
 def required(message: Message, field: str, *, prefix: str = "") -> None:
@@ -24,9 +30,21 @@ def required(message: Message, field: str, *, prefix: str = "") -> None:
         raise InvalidField(f"{prefix}{field}", "is required")
 
 
-def unbuilt(field: str) -> Unimplemented:
-    """Return the refusal of a field that this version does not carry out."""
-    return Unimplemented(f"{field}: is not implemented by this version; leave it out", field=field)
+def unbuilt(field: str, value: str = "") -> Unimplemented:
+    """Return the refusal of a field, or of one value of it, that this version does not carry out."""
+    return Unimplemented(f"{field}: {value or 'it'} is not implemented by this version; leave it out", field=field)
+
+
+def check_choice(field: str, wrapper: Any, number: int, *, built: Collection[int]) -> None:
+    """Refuse a value of an enum that does not exist, or that this version does not carry out.
+
+    Args:
+        wrapper: the enum's generated type.
+    """
+    if number not in wrapper.values():
+        raise InvalidField(field, f"must be one of {', '.join(wrapper.keys()[1:])}; got {number}")
+    if number not in built:
+        raise unbuilt(field, wrapper.Name(number))
 
 
 def timestamp(time_ms: int | None) -> Timestamp | None:
@@ -59,8 +77,13 @@ def duration(seconds: float) -> Duration:
 
 def seconds(field: str, value: Duration) -> float:
     """Return a length of time in seconds."""
-    if not -_DURATION_S_MAX <= value.seconds <= _DURATION_S_MAX or not -1_000_000_000 < value.nanos < 1_000_000_000:
-        raise InvalidField(field, f"must be a valid duration; got {value.seconds} seconds and {value.nanos} nanos")
+    has_two_signs = value.seconds * value.nanos < 0
+    if has_two_signs or abs(value.seconds) > _DURATION_S_MAX or abs(value.nanos) >= 1_000_000_000:
+        raise InvalidField(
+            field,
+            "must be a duration of at most 10,000 years, its seconds and nanos of the same sign, with less than "
+            f"1,000,000,000 nanos; got {value.seconds} seconds and {value.nanos} nanos",
+        )
     return value.seconds + value.nanos / 1_000_000_000
 
 
@@ -76,3 +99,17 @@ def enum_members(
             raise InvalidField(f"{field}[{index}]", f"must be one of {allowed}; got {number}")
         found.add(members(names[number].removeprefix(prefix)))
     return frozenset(found)
+
+
+def fit(
+    page: Page[Item, Position], convert: Callable[[Item], Converted], position_of: Callable[[Item], Position]
+) -> tuple[list[Converted], Position | None]:
+    """Return as many of a page's items as a client surely takes in one message, and where the next page goes on."""
+    messages: list[Converted] = []
+    size = 0
+    for index, item in enumerate(page.items):
+        if size > _PAGE_BYTES_MAX:
+            return messages, position_of(page.items[index - 1])
+        messages.append(convert(item))
+        size += messages[-1].ByteSize()
+    return messages, page.next_position

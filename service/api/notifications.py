@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 from grpc.aio import ServicerContext
 
 from service.api import paging
-from service.api.convert import duration, enum_members, time_ns, timestamp
+from service.api.convert import duration, enum_members, fit, time_ns, timestamp
 from service.domain.errors import InvalidField, quoted
 from service.domain.model import Attempt, Event, Notification, NotificationState
 from service.domain.names import Workspace, check_event_type_id, parse_child, parse_workspace
@@ -40,9 +40,11 @@ class NotificationService(pb_grpc.NotificationServiceServicer):
         page = await self._history.events(
             workspace, before=position, page_size=page_size, event_type=request.event_type, accepted=accepted
         )
+        shown, next_position = fit(
+            page, lambda event: event_message(event, with_payload=False), lambda event: (event.create_time_ms, event.id)
+        )
         return pb.ListEventsResponse(
-            events=(event_message(event, with_payload=False) for event in page.items),
-            next_page_token=paging.encode(page.next_position, scope=scope) if page.next_position else "",
+            events=shown, next_page_token=paging.encode(next_position, scope=scope) if next_position else ""
         )
 
     async def GetNotification(self, request: pb.GetNotificationRequest, context: Context) -> pb.GetNotificationResponse:
@@ -72,9 +74,9 @@ class NotificationService(pb_grpc.NotificationServiceServicer):
         page = await self._history.notifications(
             workspace, before=position[0] if position else None, page_size=page_size, only=only
         )
+        shown, next_position = fit(page, _message, lambda notification: notification.id)
         return pb.ListNotificationsResponse(
-            notifications=map(_message, page.items),
-            next_page_token=paging.encode((page.next_position,), scope=scope) if page.next_position else "",
+            notifications=shown, next_page_token=paging.encode((next_position,), scope=scope) if next_position else ""
         )
 
     async def ListAttempts(self, request: pb.ListAttemptsRequest, context: Context) -> pb.ListAttemptsResponse:
@@ -86,9 +88,11 @@ class NotificationService(pb_grpc.NotificationServiceServicer):
         page = await self._history.attempts(
             parent.workspace, parent.id, after=position[0] if position else 0, page_size=page_size
         )
+        shown, next_position = fit(
+            page, lambda attempt: _attempt_message(request.parent, attempt), lambda attempt: attempt.attempt_number
+        )
         return pb.ListAttemptsResponse(
-            attempts=(_attempt_message(request.parent, attempt) for attempt in page.items),
-            next_page_token=paging.encode((page.next_position,), scope=scope) if page.next_position else "",
+            attempts=shown, next_page_token=paging.encode((next_position,), scope=scope) if next_position else ""
         )
 
 

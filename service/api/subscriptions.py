@@ -5,7 +5,7 @@ from typing import Any, cast
 from grpc.aio import ServicerContext
 
 from service.api import masks, paging
-from service.api.convert import duration, enum_members, required, seconds, timestamp, unbuilt
+from service.api.convert import check_choice, duration, enum_members, fit, required, seconds, timestamp, unbuilt
 from service.domain.errors import InvalidField
 from service.domain.model import (
     DEFAULT_RETRY_POLICY,
@@ -24,6 +24,13 @@ from tidings.v1 import subscriptions_pb2 as pb
 from tidings.v1 import subscriptions_pb2_grpc as pb_grpc
 
 _UPDATABLE = frozenset(SubscriptionFields.__annotations__)
+# A mask may name them too, for a message without a value that this version refuses leaves them as they are.
+_FIXED = frozenset(("filter", "notification_type", "format", "signature_scheme", "api_key", "max_rate_per_second"))
+_CHOICES = (
+    ("notification_type", pb.NotificationType),
+    ("format", pb.Format),
+    ("signature_scheme", pb.SignatureScheme),
+)
 _DEFAULT_INITIAL_DELAY_S = 5.0
 _DEFAULT_MAX_DELAY_S = 24 * 3600.0
 _DEFAULT_MULTIPLIER = 2.0
@@ -83,9 +90,9 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
             event_type=request.event_type,
             states=states,
         )
+        shown, next_position = fit(page, _message, lambda subscription: subscription.id)
         return pb.ListSubscriptionsResponse(
-            subscriptions=map(_message, page.items),
-            next_page_token=paging.encode((page.next_position,), scope=scope) if page.next_position else "",
+            subscriptions=shown, next_page_token=paging.encode((next_position,), scope=scope) if next_position else ""
         )
 
     async def UpdateSubscription(
@@ -97,8 +104,10 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
         if request.validate_only:
             raise unbuilt("validate_only")
         _refuse_unbuilt(request.subscription)
-        paths = masks.paths(request.update_mask, request.subscription, updatable=_UPDATABLE, field="update_mask")
-        fields = _fields(request.subscription, frozenset(paths))
+        paths = masks.paths(
+            request.update_mask, request.subscription, updatable=_UPDATABLE | _FIXED, field="update_mask"
+        )
+        fields = _fields(request.subscription, _UPDATABLE.intersection(paths))
         changed = await self._subscriptions.update(name.workspace, name.id, fields, etag=request.subscription.etag)
         return pb.UpdateSubscriptionResponse(subscription=_message(changed))
 
@@ -119,21 +128,14 @@ def _refuse_unbuilt(message: pb.Subscription) -> None:
     for field in ("api_key", "max_rate_per_second"):
         if message.HasField(field):
             raise unbuilt(f"subscription.{field}")
-    _check_choice("notification_type", pb.NotificationType, message.notification_type)
-    _check_choice("format", pb.Format, message.format)
-    _check_choice("signature_scheme", pb.SignatureScheme, message.signature_scheme)
-
-
-def _check_choice(field: str, wrapper: Any, number: int) -> None:
-    """Allow the default and the first choice of an enum; the others are known but not built."""
-    if number in (0, 1):
-        return
-    if number in wrapper.values():
-        raise unbuilt(f"subscription.{field}: {wrapper.Name(number)}")
-    raise InvalidField(f"subscription.{field}", f"must be one of {', '.join(wrapper.keys()[1:])}; got {number}")
+    for field, enum in _CHOICES:
+        # The default, and the first choice, which is the default.
+        check_choice(f"subscription.{field}", enum, getattr(message, field), built=(0, 1))
 
 
 def _fields(message: pb.Subscription, paths: frozenset[str]) -> SubscriptionFields:
+    # What is not meant to change is not judged either.
+    has_policy = message.HasField("retry_policy") and "retry_policy" in paths
     values = SubscriptionFields(
         display_name=message.display_name,
         url=message.url,
@@ -141,7 +143,7 @@ def _fields(message: pb.Subscription, paths: frozenset[str]) -> SubscriptionFiel
         attribute_filters=dict(message.attribute_filters),
         enabled=message.enabled if message.HasField("enabled") else True,
         headers=dict(message.headers),
-        retry_policy=_policy(message.retry_policy) if message.HasField("retry_policy") else None,
+        retry_policy=_policy(message.retry_policy) if has_policy else None,
         max_concurrency=message.max_concurrency if message.HasField("max_concurrency") else None,
         annotations=dict(message.annotations),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from service.delivery.lanes import lane_limit, lane_room
-from service.domain.model import DEFAULT_RETRY_POLICY, Attempt, AttemptOutcome, Event, RetryPolicy, Subscription
+from service.domain.model import DEFAULT_RETRY_POLICY, Attempt, AttemptOutcome, Event, Subscription
 from service.domain.outcomes import Interrupted
 from service.domain.retry import Decision, Fail, RetryAt, Succeed, decide
 from service.storage import attempts, events, queue, subscriptions
@@ -57,7 +57,7 @@ class TickWork:
 
     def __call__(self, tx: Transaction) -> Tick:
         """Take over what other processes left, promote what is due, claim as much as may be started."""
-        take_over(tx, owner=self.owner, due_until_ms=self.now_ms, now_ms=self.now_ms, rng=self.rng)
+        TakeOverWork(owner=self.owner, due_until_ms=self.now_ms, now_ms=self.now_ms, rng=self.rng)(tx)
         queue.promote_due(tx, now_ms=self.now_ms, limit=_PROMOTED_MAX)
         lanes = queue.lanes_after(tx, self.cursor, limit=_LANES_MAX)
         served = subscriptions.find_by_uid(tx, lanes)
@@ -105,43 +105,50 @@ class TickWork:
         return lanes[-1] if len(lanes) == _LANES_MAX else ""
 
 
-def take_over(tx: Transaction, *, owner: str, due_until_ms: int, now_ms: int, rng: Random) -> int:
-    """Record what other processes left under way as INTERRUPTED and make it due again; return how many.
+@dataclass(frozen=True, slots=True)
+class TakeOverWork:
+    """Takes over the claims of other processes whose leases end by `due_until_ms`, as a work; returns how many.
 
-    The first interruptions in a row are free. From the third on each one moves the notification on in its retry
-    schedule, so that a request which brings the server down does not do so for ever.
+    Each is recorded as INTERRUPTED and made due again. The first interruptions in a row are free. From the third on
+    each one moves the notification on in its retry schedule, so that a request which brings the server down does not
+    do so for ever.
     """
-    left = queue.abandoned(tx, owner=owner, due_until_ms=due_until_ms, limit=_TAKEN_OVER_MAX)
-    numbers = queue.count_attempts(tx, [each.notification_id for each in left])
-    attempts.insert(
-        tx,
-        [(each.notification_id, _interrupted(each, number)) for each, number in zip(left, numbers, strict=True)],
-    )
-    repeated = [each for each in left if each.interruptions >= _INTERRUPTIONS_FREE_MAX]
-    served = subscriptions.find_by_uid(tx, [each.subscription_uid for each in repeated])
-    free = [
-        Postponed(each.notification_id, each.claim, now_ms, each.schedule_step, each.interruptions + 1)
-        for each in left
-        if each.interruptions < _INTERRUPTIONS_FREE_MAX
-    ]
-    decided = [
-        end_of_claim(
-            each.notification_id,
-            each.claim,
-            decide(
-                Interrupted(),
-                schedule_step=each.schedule_step,
-                policy=_policy(served.get(each.subscription_uid)),
-                create_time_ms=each.create_time_ms,
-                now_ms=now_ms,
-                rng=rng,
-            ),
-            interruptions=each.interruptions + 1,
+
+    owner: str
+    due_until_ms: int
+    now_ms: int
+    rng: Random
+
+    def __call__(self, tx: Transaction) -> int:
+        """Take over some; none are left when it returns 0."""
+        left = queue.abandoned(tx, owner=self.owner, due_until_ms=self.due_until_ms, limit=_TAKEN_OVER_MAX)
+        numbers = queue.count_attempts(tx, [each.notification_id for each in left])
+        attempts.insert(
+            tx,
+            [(each.notification_id, _interrupted(each, number)) for each, number in zip(left, numbers, strict=True)],
         )
-        for each in repeated
-    ]
-    end_claims(tx, [*free, *decided], now_ms=now_ms)
-    return len(left)
+        repeated = [each.subscription_uid for each in left if _is_repeated(each)]
+        served = subscriptions.find_by_uid(tx, repeated)
+        end_claims(tx, [self._end(each, served.get(each.subscription_uid)) for each in left], now_ms=self.now_ms)
+        return len(left)
+
+    def _end(self, left: Abandoned, subscription: Subscription | None) -> Finished | Postponed:
+        interruptions = left.interruptions + 1
+        if not _is_repeated(left):
+            return Postponed(left.notification_id, left.claim, self.now_ms, left.schedule_step, interruptions)
+        decision = decide(
+            Interrupted(),
+            schedule_step=left.schedule_step,
+            policy=(subscription and subscription.retry_policy) or DEFAULT_RETRY_POLICY,
+            create_time_ms=left.create_time_ms,
+            now_ms=self.now_ms,
+            rng=self.rng,
+        )
+        return end_of_claim(left.notification_id, left.claim, decision, interruptions=interruptions)
+
+
+def _is_repeated(left: Abandoned) -> bool:
+    return left.interruptions >= _INTERRUPTIONS_FREE_MAX
 
 
 def end_of_claim(
@@ -174,10 +181,6 @@ def _with_events(tx: Transaction, claimed: Sequence[Claimed], served: Mapping[st
         assert event is not None, "a notification refers to its event by a foreign key"
         claims.append(Claim(each, event, served[each.subscription_uid]))
     return claims
-
-
-def _policy(subscription: Subscription | None) -> RetryPolicy:
-    return (subscription and subscription.retry_policy) or DEFAULT_RETRY_POLICY
 
 
 def _interrupted(left: Abandoned, attempt_number: int) -> Attempt:

@@ -9,17 +9,18 @@ from random import Random
 
 import structlog
 
-from service.delivery.claiming import Claim, Tick, TickWork, take_over
+from service.delivery.claiming import Claim, TakeOverWork, Tick, TickWork
 from service.delivery.courier import Courier, Delivery
 from service.delivery.lanes import Slots
 from service.delivery.recorder import Recorder
 from service.domain.clock import Clock
 from service.domain.errors import Unavailable
 from service.storage import queue
-from service.storage.database import Database, Transaction
+from service.storage.database import Database
 
 _POLL_S = 1.0
 _STORAGE_PAUSE_S = 0.5
+_AFTER_EVERY_LEASE_MS = 1 << 62
 
 _log = structlog.get_logger()
 
@@ -84,23 +85,19 @@ class Dispatcher:
         self._wake.set()
 
     async def _take_over_everything(self) -> None:
-        """Take over the claims of an earlier process on this database, whose leases are void: it is gone."""
+        """Take over every claim of an earlier process on this database: it is gone, so its leases are void."""
         while not self._stopping:
-            now_ms = self._clock.now_ms()
-            due_until_ms = now_ms + self._lease_ms
-
-            def work(tx: Transaction) -> int:
-                return take_over(tx, owner=self._owner, due_until_ms=due_until_ms, now_ms=now_ms, rng=self._rng)
-
+            work = TakeOverWork(
+                owner=self._owner, due_until_ms=_AFTER_EVERY_LEASE_MS, now_ms=self._clock.now_ms(), rng=self._rng
+            )
             try:
                 taken_over = await self._database.write(work)
             except Unavailable as error:
                 await self._pause(error)
                 continue
-            if taken_over:
-                _log.info("claims.taken_over", count=taken_over)
-            else:
+            if not taken_over:
                 return
+            _log.info("claims.taken_over", count=taken_over)
 
     async def _fill_slots(self, tasks: asyncio.TaskGroup) -> Tick | None:
         """Claim lane by lane until no slot is free, or a whole round over the lanes moved nothing."""

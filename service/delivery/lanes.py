@@ -12,7 +12,10 @@ _SHARE_OF_FREE_SLOTS = 8
 
 
 def lane_room(*, limit: int, free_slots: int, in_flight: int) -> int:
-    """Return how many more requests a lane may start: up to its limit, or an eighth of the free slots but at least one."""
+    """Return how many more requests a lane may start: never beyond its limit.
+
+    Nor beyond an eighth of the free slots; but one it may have as long as a slot is free.
+    """
     allowed = min(limit, max(1, free_slots // _SHARE_OF_FREE_SLOTS), in_flight + free_slots)
     return max(0, allowed - in_flight)
 

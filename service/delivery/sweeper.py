@@ -1,4 +1,7 @@
-"""Moves all pending notifications of a subscription, slice by slice: cancels a deleted one's, releases a re-enabled one's."""
+"""Moves all pending notifications of one subscription, slice by slice.
+
+A deleted subscription's are cancelled, a re-enabled one's are released from their hold.
+"""
 
 import asyncio
 from collections.abc import Callable

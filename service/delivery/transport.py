@@ -98,7 +98,7 @@ class AiohttpTransport:
                 return _timed_out(f"no connection within {self._connect_timeout_s:g} s", call)
             except TimeoutError:
                 return _timed_out(f"no response within {request.timeout_s:g} s", call)
-            except Exception as error:  # a request that cannot be made is an outcome too, and goes on record as one
+            except (aiohttp.ClientError, OSError, ValueError) as error:  # aiohttp refuses some URLs by ValueError
                 return _unreachable(error, call)
         try:
             return await self._reply(response, call)

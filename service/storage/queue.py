@@ -2,6 +2,7 @@
 
 A lane is the READY rows of one subscription. A claim turns a READY row into a WAITING one that is leased to this
 process; `claim` is its fencing token, which every claim, release and cancel counts up and which is never given back.
+Lanes, timer and leases are a partial index each, so that no query here looks at a row that it does not want.
 """
 
 from collections.abc import Sequence
@@ -25,14 +26,21 @@ PROMOTE_DUE: Final[LiteralString] = """
 SELECT_ABANDONED: Final[LiteralString] = """
     SELECT id, subscription_uid, claim, claim_time, attempt_count, schedule_step, interruptions, create_time
     FROM notifications
-    WHERE state = 'WAITING' AND due_at <= :due_until AND lease_owner <> :owner
+    WHERE lease_owner IS NOT NULL AND lease_owner <> :owner AND due_at <= :due_until
     ORDER BY due_at LIMIT :limit {skip_locked}
 """
 
 SELECT_NEXT_DUE: Final[LiteralString] = """
-    SELECT due_at FROM notifications
-    WHERE state = 'WAITING' AND (lease_owner IS NULL OR lease_owner <> :owner)
-    ORDER BY due_at LIMIT 1
+    SELECT min(due_at) AS due_at FROM (
+        SELECT due_at FROM (
+            SELECT due_at FROM notifications WHERE state = 'WAITING' AND lease_owner IS NULL ORDER BY due_at LIMIT 1
+        ) AS timer
+        UNION ALL
+        SELECT due_at FROM (
+            SELECT due_at FROM notifications WHERE lease_owner IS NOT NULL AND lease_owner <> :owner
+            ORDER BY due_at LIMIT 1
+        ) AS leases
+    ) AS next_due
 """
 
 # A loose index scan: each step is one probe of the lane index, so the cost is that of the lanes, not of the backlog.
@@ -190,8 +198,8 @@ def abandoned(tx: Transaction, *, owner: str, due_until_ms: int, limit: int) -> 
 
 def next_due_ms(tx: Transaction, *, owner: str) -> int | None:
     """Return when the next waiting notification is due, leaving out what `owner` has under way; None if none waits."""
-    found = tx.rows(SELECT_NEXT_DUE, owner=owner)
-    return int(found[0]["due_at"]) if found else None
+    due_at: int | None = tx.rows(SELECT_NEXT_DUE, owner=owner)[0]["due_at"]
+    return due_at
 
 
 def lanes_after(tx: Transaction, subscription_uid: str, *, limit: int) -> list[str]:

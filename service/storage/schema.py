@@ -133,7 +133,8 @@ V1: Final[tuple[LiteralString, ...]] = (
     )
     """,
     "CREATE INDEX notifications_lane ON notifications (subscription_uid, due_at) WHERE state = 'READY'",
-    "CREATE INDEX notifications_timer ON notifications (due_at) WHERE state = 'WAITING'",
+    "CREATE INDEX notifications_timer ON notifications (due_at) WHERE state = 'WAITING' AND lease_owner IS NULL",
+    "CREATE INDEX notifications_leases ON notifications (due_at) WHERE lease_owner IS NOT NULL",
     "CREATE INDEX notifications_pending ON notifications (subscription_uid, id) WHERE complete_time IS NULL",
     "CREATE INDEX notifications_by_workspace ON notifications (workspace, id)",
     "CREATE INDEX notifications_by_event ON notifications (workspace, event_id, id)",
