@@ -3,16 +3,21 @@
 import asyncio
 import json
 import os
+import re
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import grpc
 from aiohttp import web
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status as RpcStatus
 
 from service.app import serve
 from service.settings import Settings
@@ -31,6 +36,8 @@ PARENT = "organizations/acme/workspaces/main"
 EVENT_TYPE = "agent.status.changed"
 STARTED_WITHIN_S = 20.0
 
+M = TypeVar("M", bound=Message)
+
 
 class Client:
     """The stubs of all four services over one channel, and the calls that most tests make."""
@@ -42,6 +49,19 @@ class Client:
         self.event_types = event_types_pb2_grpc.EventTypeServiceStub(self.channel)
         self.publishing = publishing_pb2_grpc.PublishServiceStub(self.channel)
         self.notifications = notifications_pb2_grpc.NotificationServiceStub(self.channel)
+
+    async def list_attempts(self, notification: str) -> list[notifications_pb2.Attempt]:
+        """Return the attempts of a notification."""
+        request = notifications_pb2.ListAttemptsRequest(parent=notification, page_size=1000)
+        return list((await self.notifications.ListAttempts(request)).attempts)
+
+    async def publish_at_once(self, count: int, *, event_type: str = EVENT_TYPE) -> list[str]:
+        """Publish many equal events in one transaction; return their ids."""
+        request = publishing_pb2.PublishRequest(event=notifications_pb2.Event(event_type=event_type, json="{}"))
+        response = await self.publishing.BatchPublish(
+            publishing_pb2.BatchPublishRequest(parent=PARENT, requests=[request] * count)
+        )
+        return [each.event.name.rpartition("/")[2] for each in response.responses]
 
     async def create_event_type(self, event_type: str = EVENT_TYPE) -> None:
         """Create an event type."""
@@ -156,6 +176,16 @@ class ServerProcess:
         self.process.send_signal(signal.SIGTERM)
         return await self._ended()
 
+    async def end(self) -> None:
+        """Leave no process behind, whether it was stopped, killed, never came up or still runs."""
+        if hasattr(self, "process") and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+        if hasattr(self, "_reading"):
+            await self._reading
+        if hasattr(self, "client"):
+            await self.client.channel.close()
+
     async def _ended(self) -> int:
         code = await self.process.wait()
         await self._reading
@@ -175,6 +205,17 @@ class ServerProcess:
                 serving.set_result(entry["listen"][0])
         if not serving.done():
             serving.set_exception(AssertionError(f"the server did not start: {self.log} {self.other_output}"))
+
+
+@asynccontextmanager
+async def running_process(database: Path, *arguments: str, dev: bool = True) -> AsyncIterator[ServerProcess]:
+    """Run a server in a process of its own, which is gone at the end, whatever a test did with it."""
+    server = ServerProcess(database, *arguments, dev=dev)
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.end()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +275,52 @@ async def running_receiver(answer: Answer | None = None) -> AsyncIterator[Receiv
         await runner.cleanup()
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], *, within_s: float = 20.0) -> None:
+_ENVELOPE = re.compile(rb'\{"type":"[^"]*","timestamp":"[^"]*","data(?:_base64)?":(.*)\}', re.DOTALL)
+
+
+def payload_in(body: bytes) -> bytes:
+    """Cut the payload out of a STANDARD_WEBHOOKS body, byte for byte: nothing is parsed. Base64 keeps its quotes."""
+    found = _ENVELOPE.fullmatch(body)
+    assert found is not None, body[:200]
+    return found[1]
+
+
+def read_rows(database: Path, sql: str, **params: Any) -> list[dict[str, Any]]:
+    """Return the rows of a query on a database file, beside a server or after it."""
+    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(sql, params)]
+
+
+def error_detail(error: grpc.aio.AioRpcError, kind: type[M]) -> M:
+    """Return the `google.rpc` detail of this kind that an error carries."""
+    trailer = dict(error.trailing_metadata() or ())["grpc-status-details-bin"]
+    assert isinstance(trailer, bytes)
+    for detail in RpcStatus.FromString(trailer).details:
+        found = kind()
+        if detail.Unpack(found):
+            return found
+    raise AssertionError(f"no {kind.__name__} in {error!r}")
+
+
+def retry_policy(*delays_s: float, attempt_timeout_s: float = 15) -> subscriptions_pb2.RetryPolicy:
+    """Return a policy with a fixed schedule."""
+    return subscriptions_pb2.RetryPolicy(
+        schedule=[_duration(delay_s) for delay_s in delays_s], attempt_timeout=_duration(attempt_timeout_s)
+    )
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromMilliseconds(round(seconds * 1000))
+    return duration
+
+
+async def eventually(condition: Callable[[], Awaitable[bool] | bool], *, within_s: float = 20.0) -> None:
     """Ask again and again, until it is so; fail after `within_s`."""
     async with asyncio.timeout(within_s):
-        while not await condition():
+        while True:
+            so = condition()
+            if so if isinstance(so, bool) else await so:
+                return
             await asyncio.sleep(0.02)
