@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +17,8 @@ from service.storage.database import FatalStorageError, OpenError
 from service.storage.migrations import migrate as migrate_database
 from service.telemetry.logs import configure_logging
 
+# Every option says in --help which environment variable it has.
+_option = partial(click.option, show_envvar=True, show_default=True)
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -28,12 +31,11 @@ class _DatabasePath(click.ParamType[Path]):
         return Path(value)
 
 
-_database = click.option(
+_database = _option(
     "--database",
     envvar="TIDINGS_DATABASE",
     type=_DatabasePath(),
     default=Path("tidings.db"),
-    show_default=True,
     help="The SQLite file that holds everything. It is created when it does not exist.",
 )
 
@@ -46,23 +48,22 @@ def main() -> None:
 
 @main.command()
 @_database
-@click.option(
+@_option(
     "--listen",
     envvar="TIDINGS_LISTEN",
     multiple=True,
     default=("127.0.0.1:50051",),
-    show_default=True,
     metavar="ADDRESS",
     help="Where to answer gRPC: host:port, [ipv6]:port or unix:path. May be repeated.",
 )
-@click.option(
+@_option(
     "--dev",
     envvar="TIDINGS_DEV",
     is_flag=True,
-    help="For development: loopback destinations and any port are allowed, and logs are for people.",
+    help="For development: loopback destinations, any port and plaintext on any address are allowed, and logs are for people.",
 )
-@click.option("--https-only", envvar="TIDINGS_HTTPS_ONLY", is_flag=True, help="Refuse http:// subscription URLs.")
-@click.option(
+@_option("--https-only", envvar="TIDINGS_HTTPS_ONLY", is_flag=True, help="Refuse http:// subscription URLs.")
+@_option(
     "--allow-destination",
     "allow_destinations",
     envvar="TIDINGS_ALLOW_DESTINATION",
@@ -71,7 +72,7 @@ def main() -> None:
     help="A network (10.1.0.0/16), address or host (receiver, *.svc.cluster.local) that may be called although it is "
     "not public. May be repeated.",
 )
-@click.option(
+@_option(
     "--allow-port",
     "allow_ports",
     envvar="TIDINGS_ALLOW_PORT",
@@ -79,43 +80,39 @@ def main() -> None:
     type=click.IntRange(1, 65535),
     help="A port that may be called, beside 80, 443, 8080 and 8443. May be repeated.",
 )
-@click.option(
+@_option(
     "--allow-unknown-event-types",
     envvar="TIDINGS_ALLOW_UNKNOWN_EVENT_TYPES",
     is_flag=True,
     help="Accept events whose type was never created.",
 )
-@click.option(
+@_option(
     "--payload-bytes-max",
     envvar="TIDINGS_PAYLOAD_BYTES_MAX",
     type=click.IntRange(1, PAYLOAD_BYTES_HARD_MAX),
     default=PAYLOAD_BYTES_DEFAULT,
-    show_default=True,
     help="The largest payload of an event, in bytes, together with its context.",
 )
-@click.option(
+@_option(
     "--delivery-slots",
     envvar="TIDINGS_DELIVERY_SLOTS",
     type=click.IntRange(1, DELIVERY_SLOTS_HARD_MAX),
     default=DELIVERY_SLOTS_HARD_MAX,
-    show_default=True,
     help="The most requests under way at once. Never more than a quarter of the files the process may open.",
 )
-@click.option(
+@_option(
     "--drain-timeout",
     "drain_timeout_s",
     envvar="TIDINGS_DRAIN_TIMEOUT",
     type=click.FloatRange(0, 600),
     default=25.0,
-    show_default=True,
     help="How many seconds a stopping server gives to what is under way.",
 )
-@click.option(
+@_option(
     "--log-level",
     envvar="TIDINGS_LOG_LEVEL",
     type=click.Choice(_LOG_LEVELS, case_sensitive=False),
     default="info",
-    show_default=True,
     help="The least severe log lines to write.",
 )
 def serve(**options: object) -> None:

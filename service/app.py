@@ -122,7 +122,13 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
             delivering = tasks.create_task(dispatcher.run(), name="dispatcher")
             sweeping = tasks.create_task(sweeper.run(), name="sweeper")
             api.set_serving()
-            _log.info("server.started", listen=list(addresses), database=str(settings.database), dev=settings.dev)
+            _log.info(
+                "server.started",
+                version=version("tidings-server"),
+                listen=list(addresses),
+                database=str(settings.database.absolute()),
+                dev=settings.dev,
+            )
             on_started(addresses)
 
             await stopping.wait()

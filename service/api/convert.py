@@ -32,7 +32,8 @@ def required(message: Message, field: str, *, prefix: str = "") -> None:
 
 def unbuilt(field: str, value: str = "") -> Unimplemented:
     """Return the refusal of a field, or of one value of it, that this version does not carry out."""
-    return Unimplemented(f"{field}: {value or 'it'} is not implemented by this version; leave it out", field=field)
+    what = f"{value} " if value else ""
+    return Unimplemented(f"{field}: {what}is not implemented by this version; leave it out", field=field)
 
 
 def check_choice(field: str, wrapper: Any, number: int, *, built: Collection[int]) -> None:

@@ -72,7 +72,9 @@ def internal_status(call_id: str) -> Status:
 def _details(error: CallerError, message: str) -> Iterator[Message]:
     yield ErrorInfo(reason=error.reason, domain=DOMAIN)
     if error.field is not None:
-        violation = BadRequest.FieldViolation(field=_cut(error.field, _NAME_BYTES_MAX), description=message)
+        violation = BadRequest.FieldViolation(
+            field=_cut(error.field, _NAME_BYTES_MAX), description=message.removeprefix(f"{error.field}: ")
+        )
         yield BadRequest(field_violations=[violation])
     if isinstance(error, Unavailable):
         yield RetryInfo(retry_delay=_duration(error.retry_after_s))
@@ -95,7 +97,7 @@ def _cut(text: str, bytes_max: int) -> str:
     encoded = text.encode("utf-8", "replace")
     if len(encoded) <= bytes_max:
         return encoded.decode()
-    return encoded[: bytes_max - len("…".encode())].decode("utf-8", "ignore") + "…"
+    return encoded[: bytes_max - len("...")].decode("utf-8", "ignore") + "..."
 
 
 def _duration(seconds: float) -> Duration:

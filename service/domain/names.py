@@ -115,4 +115,6 @@ def _check_ids(field: str, name: str, *ids: str) -> None:
 
 
 def _malformed(field: str, shape: str, name: str) -> InvalidField:
+    if not name:
+        return InvalidField(field, f'is required, in the form "{shape}"')
     return InvalidField(field, f'must have the form "{shape}"; got {quoted(name)}')

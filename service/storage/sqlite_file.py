@@ -40,7 +40,7 @@ class ServerLock:
         # Two names of one file are one database, so the lock goes by the file that links lead to.
         lock_path = f"{path.resolve()}.lock"
         try:
-            descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise OpenError(f"the lock file {lock_path} cannot be opened: {error.strerror}") from error
         try:
@@ -131,6 +131,7 @@ def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Co
         OpenError: see `refuse_unusable`, and whatever SQLite finds in the file.
     """
     refuse_unusable(path)
+    _create_private(path)
     with plain_errors(path):
         connection = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=rwc",
@@ -155,6 +156,12 @@ def _set_up(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA mmap_size = 0")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
+
+
+def _create_private(path: Path) -> None:
+    """Create the file, if there is none, for its owner alone: it holds signing keys. Its log gets the same rights."""
+    with suppress(OSError):  # What is wrong with the file is SQLite's to say.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def connect_reader(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:

@@ -9,7 +9,7 @@ import logging
 import sys
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 
 def configure_logging(level: str, pretty: bool) -> None:
@@ -21,6 +21,7 @@ def configure_logging(level: str, pretty: bool) -> None:
     """
     level_number = logging.getLevelNamesMapping()[level.upper()]
     facts: list[Processor] = [
+        _without_nothing,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -49,4 +50,9 @@ def _json() -> list[Processor]:
 
 def _console() -> list[Processor]:
     # The default formatter prints the locals of every frame when `rich` happens to be installed.
-    return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.dev.ConsoleRenderer(sort_keys=False, exception_formatter=structlog.dev.plain_traceback)]
+
+
+def _without_nothing(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Leave out the facts that are None: a line says what there is to say."""
+    return {name: value for name, value in event.items() if value is not None}

@@ -78,9 +78,7 @@ def test_codes_are_those_that_the_contract_documents() -> None:
             [
                 ErrorInfo(reason="INVALID_FIELD", domain="tidings.v1"),
                 BadRequest(
-                    field_violations=[
-                        BadRequest.FieldViolation(field="event.json", description="event.json: must be JSON")
-                    ]
+                    field_violations=[BadRequest.FieldViolation(field="event.json", description="must be JSON")]
                 ),
             ],
         ),

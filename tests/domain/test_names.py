@@ -48,7 +48,6 @@ def test_names_have_the_form_of_the_contract() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "",
         "acme/main",
         "organizations/acme",
         "organizations/acme/workspaces",
@@ -115,7 +114,15 @@ def test_event_type_id_of_another_form_is_refused(event_type_id: str) -> None:
         check_event_type_id("event_type", event_type_id)
 
 
-@pytest.mark.parametrize("name", ["agent.created", "eventtypes/agent", "/agent", ""])
+def test_empty_name_is_said_to_be_required() -> None:
+    """Who left it out need not be told what was got."""
+    with pytest.raises(InvalidField) as caught:
+        parse_event_type("name", "")
+
+    assert 'name: is required, in the form "eventTypes/{event_type}"' == caught.value.message
+
+
+@pytest.mark.parametrize("name", ["agent.created", "eventtypes/agent", "/agent"])
 def test_name_of_another_shape_is_not_an_event_type(name: str) -> None:
     """The collection is part of the name."""
     with pytest.raises(InvalidField, match=r'^name: must have the form "eventTypes/{event_type}"'):
