@@ -1,8 +1,6 @@
 """What the server says about itself, to programs and to grpcurl."""
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
@@ -21,6 +19,7 @@ from service.api.reflection import Reflection, described_files
 from service.api.server import SERVICES, ApiServer, Servicers
 from service.domain.clock import SystemClock
 from service.domain.ids import Uuid7Ids
+from tests.tools import grpcurl_path
 from tidings.v1.event_types_pb2_grpc import EventTypeServiceServicer
 from tidings.v1.notifications_pb2_grpc import NotificationServiceServicer
 from tidings.v1.publishing_pb2_grpc import PublishServiceServicer
@@ -214,14 +213,8 @@ def test_every_import_of_what_is_described_is_described() -> None:
 
 @pytest.fixture
 def grpcurl() -> str:
-    """The path of grpcurl. Skips where it is not installed, except in CI, where it fails."""
-    found = shutil.which("grpcurl") or shutil.which("grpcurl", path="/usr/local/go/bin")
-    if found is not None:
-        return found
-    missing = "grpcurl is not installed: https://github.com/fullstorydev/grpcurl"
-    if os.environ.get("CI"):
-        pytest.fail(missing)
-    pytest.skip(missing)
+    """The path of grpcurl."""
+    return grpcurl_path()
 
 
 async def run(*command: str) -> str:

@@ -483,9 +483,7 @@ async def test_unknown_name_is_a_failed_connection_without_address() -> None:
     """Nothing was tried, so nothing is named."""
     outcome = await post("http://nowhere.example/", resolver=UnknownName(""))
 
-    expected = Unreachable(
-        UnreachableKind.CONNECT_FAILED, "the host name does not resolve: Name or service not known"
-    )
+    expected = Unreachable(UnreachableKind.CONNECT_FAILED, "the host name does not resolve: Name or service not known")
     assert expected == outcome
 
 
