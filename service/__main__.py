@@ -104,8 +104,8 @@ def main() -> None:
     "--drain-timeout",
     "drain_timeout_s",
     envvar="TIDINGS_DRAIN_TIMEOUT",
-    type=click.FloatRange(0, 600),
-    default=25.0,
+    type=click.IntRange(0, 600),
+    default=25,
     help="How many seconds a stopping server gives to what is under way.",
 )
 @_option(

@@ -123,7 +123,6 @@ def _options(receive_bytes_max: int) -> tuple[tuple[str, int], ...]:
         # Otherwise a second server gets the same port, and half of the calls.
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", receive_bytes_max),
-        ("grpc.max_concurrent_streams", 1000),
         # By default a client that asks more than every 5 minutes whether the server is alive is thrown out.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
