@@ -16,6 +16,7 @@ from service.storage.database import Database, Transaction
 from service.storage.subscriptions import Rule
 
 _RULES_PER_READ_MAX = 1_000
+_NEVER_LOADED = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,10 @@ class Occurrence:
 
 
 class WorkspaceMatcher:
-    """The rules of one workspace at one revision."""
+    """The rules of one workspace at one revision: none, and a revision before all others, until it is loaded."""
 
     def __init__(self) -> None:
-        self.revision = 0
+        self.revision = _NEVER_LOADED
         self._rules: dict[str, Rule] = {}
         self._index: PatternIndex[str] = PatternIndex()
 
@@ -49,13 +50,14 @@ class WorkspaceMatcher:
 
     def _add(self, rule: Rule) -> None:
         self._rules[rule.uid] = rule
-        for pattern in rule.event_types:
+        # A subscription may name a pattern twice; the index has it once.
+        for pattern in set(rule.event_types):
             self._index.add(pattern, rule.uid)
 
     def _remove(self, uid: str) -> None:
         known = self._rules.pop(uid, None)
         if known is not None:
-            for pattern in known.event_types:
+            for pattern in set(known.event_types):
                 self._index.remove(pattern, uid)
 
 
@@ -67,22 +69,26 @@ class Matchers:
         self._workspaces_max = workspaces_max
         self._matchers: OrderedDict[Workspace, WorkspaceMatcher] = OrderedDict()
 
-    def cached(self, workspace: Workspace) -> WorkspaceMatcher:
-        """Return the workspace's matcher as it was left; a new one is empty and of revision 0."""
-        matcher = self._matchers.setdefault(workspace, WorkspaceMatcher())
-        self._matchers.move_to_end(workspace)
-        if len(self._matchers) > self._workspaces_max:
-            self._matchers.popitem(last=False)
-        return matcher
+    async def loaded(self, workspace: Workspace) -> WorkspaceMatcher:
+        """Return the workspace's matcher as it was left, which may be behind; a new one is loaded."""
+        matcher = self._kept(workspace)
+        return await self.refresh(workspace) if matcher.revision == _NEVER_LOADED else matcher
 
     async def refresh(self, workspace: Workspace) -> WorkspaceMatcher:
         """Return the workspace's matcher with every change that is committed by now."""
-        matcher = self.cached(workspace)
+        matcher = self._kept(workspace)
         since = matcher.revision
         changed, revision = await self._database.read(lambda tx: _changes_since(tx, workspace, since))
         # Another publish may have refreshed the same matcher meanwhile, further than this one.
         if revision > matcher.revision:
             matcher.apply((rule for rule in changed if rule.revision > matcher.revision), revision=revision)
+        return matcher
+
+    def _kept(self, workspace: Workspace) -> WorkspaceMatcher:
+        matcher = self._matchers.setdefault(workspace, WorkspaceMatcher())
+        self._matchers.move_to_end(workspace)
+        if len(self._matchers) > self._workspaces_max:
+            self._matchers.popitem(last=False)
         return matcher
 
 

@@ -126,7 +126,7 @@ class Publisher:
             DiskFull, StorageUnavailable: see Database.write.
         """
         candidates = [self._candidate(workspace, draft) for draft in drafts]
-        matcher = self._matchers.cached(workspace)
+        matcher = await self._matchers.loaded(workspace)
         for tries_left in reversed(range(_MATCHES_OUTSIDE_MAX + 1)):
             matched = [matcher.match(candidate.occurrence) for candidate in candidates]
             accept = _Accept(
@@ -179,53 +179,54 @@ class Publisher:
         return _Candidate(draft, event, draft.fingerprint() if draft.request_key else b"")
 
 
+@dataclass(frozen=True, slots=True)
 class _Accept:
-    """The accepting transaction, as a work: read top to bottom in `__call__`."""
+    """The accepting transaction, as a work: read top to bottom in `__call__`.
 
-    def __init__(
-        self,
-        workspace: Workspace,
-        candidates: Sequence[_Candidate],
-        matched: Sequence[list[Rule]],
-        *,
-        revision: int,
-        may_rematch: bool,
-        require_known_types: bool,
-        ids: Ids,
-    ) -> None:
-        self._workspace = workspace
-        self._candidates = candidates
-        self._matched = matched
-        self._revision = revision
-        self._may_rematch = may_rematch
-        self._require_known_types = require_known_types
-        self._ids = ids
+    `matched` are the rules that want each candidate, as of `revision`.
+    """
+
+    workspace: Workspace
+    candidates: Sequence[_Candidate]
+    matched: Sequence[list[Rule]]
+    revision: int
+    may_rematch: bool
+    require_known_types: bool
+    ids: Ids
 
     def __call__(self, tx: Transaction) -> list[Published] | _Stale:
         firsts = self._first_uses(tx)
         fresh = [index for index, first in enumerate(firsts) if first is None]
-        if fresh:
-            if self._require_known_types:
-                _check_event_types(tx, [self._candidates[index].draft for index in fresh])
-            matched = self._matched
-            if workspaces.revision(tx, self._workspace.key) != self._revision:
-                if not self._may_rematch:
-                    return _Stale()
-                occurrences = [candidate.occurrence for candidate in self._candidates]
-                matched = rematch(tx, self._workspace, occurrences, matched, self._revision)
-            self._check_event_ids(tx, fresh)
-            stored = {index: self._stored(index, matched[index]) for index in fresh}
-            self._insert(tx, stored, matched)
-        else:
-            stored = {}
-        return [self._result(tx, index, firsts, stored) for index in range(len(self._candidates))]
+        if not fresh:
+            return [self._earlier(tx, first) for first in firsts]
+        if self.require_known_types:
+            _check_event_types(tx, [self.candidates[index].draft for index in fresh])
+        matched = self._matched_now(tx)
+        if matched is None:
+            return _Stale()
+        self._check_event_ids(tx, fresh)
+        stored = {index: self._stored(index, matched[index]) for index in fresh}
+        self._insert(tx, stored, matched)
+        return [
+            Published(stored[index]) if index in stored else self._earlier(tx, first)
+            for index, first in enumerate(firsts)
+        ]
+
+    def _matched_now(self, tx: Transaction) -> Sequence[list[Rule]] | None:
+        """Return the matches as of this transaction; None if they are out of date and to be made again outside."""
+        if workspaces.revision(tx, self.workspace.key) == self.revision:
+            return self.matched
+        if not self.may_rematch:
+            return None
+        occurrences = [candidate.occurrence for candidate in self.candidates]
+        return rematch(tx, self.workspace, occurrences, self.matched, self.revision)
 
     def _first_uses(self, tx: Transaction) -> list[str | None]:
         """Say for each draft which event its request_id stands for already; None for a new request."""
-        keys = [candidate.draft.request_key for candidate in self._candidates]
-        seen = events.find_requests(tx, self._workspace, [key for key in keys if key is not None])
+        keys = [candidate.draft.request_key for candidate in self.candidates]
+        seen = events.find_requests(tx, self.workspace, [key for key in keys if key is not None])
         firsts: list[str | None] = []
-        for candidate, key in zip(self._candidates, keys, strict=True):
+        for candidate, key in zip(self.candidates, keys, strict=True):
             used = seen.get(key) if key is not None else None
             if used is not None:
                 _check_same_request(candidate, used)
@@ -235,8 +236,8 @@ class _Accept:
         return firsts
 
     def _check_event_ids(self, tx: Transaction, fresh: Sequence[int]) -> None:
-        given = [self._candidates[index] for index in fresh if self._candidates[index].draft.event_id is not None]
-        taken = events.taken_ids(tx, self._workspace, [candidate.event.id for candidate in given])
+        given = [self.candidates[index] for index in fresh if self.candidates[index].draft.event_id is not None]
+        taken = events.taken_ids(tx, self.workspace, [candidate.event.id for candidate in given])
         for candidate in given:
             if candidate.event.id in taken:
                 raise ResourceExists(
@@ -249,7 +250,7 @@ class _Accept:
             taken.add(candidate.event.id)
 
     def _stored(self, index: int, rules: Sequence[Rule]) -> Event:
-        return replace(self._candidates[index].event, matched_count=len(rules))
+        return replace(self.candidates[index].event, matched_count=len(rules))
 
     def _insert(self, tx: Transaction, stored: Mapping[int, Event], matched: Sequence[list[Rule]]) -> None:
         now_ms = next(iter(stored.values())).create_time_ms
@@ -258,7 +259,7 @@ class _Accept:
             tx,
             [
                 NewNotification(
-                    id=self._ids.new(),
+                    id=self.ids.new(),
                     workspace=event.workspace,
                     event_id=event.id,
                     event_type=event.event_type,
@@ -272,19 +273,14 @@ class _Accept:
         )
         requests = [
             PublishRequest(candidate.draft.request_key, candidate.fingerprint, stored[index].id)
-            for index, candidate in enumerate(self._candidates)
+            for index, candidate in enumerate(self.candidates)
             if index in stored and candidate.draft.request_key is not None
         ]
-        events.insert_requests(tx, self._workspace, requests, now_ms=now_ms)
+        events.insert_requests(tx, self.workspace, requests, now_ms=now_ms)
 
-    def _result(
-        self, tx: Transaction, index: int, firsts: Sequence[str | None], stored: Mapping[int, Event]
-    ) -> Published:
-        if index in stored:
-            return Published(stored[index])
-        first = firsts[index]
-        assert first is not None, "what is not new has a first use"
-        event = events.find_summary(tx, self._workspace, first)
+    def _earlier(self, tx: Transaction, event_id: str | None) -> Published:
+        assert event_id is not None, "what is not new has a first use"
+        event = events.find_summary(tx, self.workspace, event_id)
         assert event is not None, "a request_id is never kept longer than its event"
         return Published(event, deduplicated=True)
 

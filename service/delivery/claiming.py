@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from random import Random
 
 from service.delivery.lanes import lane_limit, lane_room
-from service.domain.model import DEFAULT_RETRY_POLICY, Attempt, AttemptOutcome, Event, Subscription
+from service.domain.model import DEFAULT_RETRY_POLICY, Attempt, Event, Subscription
 from service.domain.outcomes import Interrupted
-from service.domain.retry import Decision, Fail, RetryAt, Succeed, decide
+from service.domain.retry import Decision, Fail, RetryAt, Succeed, attempt_outcome, decide
 from service.storage import attempts, events, queue, subscriptions
 from service.storage.database import Transaction
 from service.storage.queue import Abandoned, Claimed, Finished, LaneClaim, Postponed
@@ -74,11 +74,12 @@ class TickWork:
 
     def _hold_disabled(self, tx: Transaction, candidates: Sequence[Subscription]) -> int:
         hold_end_ms = self.now_ms + _HOLD_MS
-        return sum(
-            queue.hold(tx, each.uid, hold_end_ms=hold_end_ms, limit=_HELD_MAX)
-            for each in candidates
-            if not each.enabled
-        )
+        held = 0
+        for subscription in candidates:
+            # What is too much for one transaction is met again in the next round, for this one moved something.
+            if not subscription.enabled and held < _HELD_MAX:
+                held += queue.hold(tx, subscription.uid, hold_end_ms=hold_end_ms, limit=_HELD_MAX - held)
+        return held
 
     def _plan(self, candidates: Sequence[Subscription]) -> list[LaneClaim]:
         """Share the free slots out, lane by lane, as if every lane had as much to send as it may."""
@@ -127,8 +128,8 @@ class TakeOverWork:
             tx,
             [(each.notification_id, _interrupted(each, number)) for each, number in zip(left, numbers, strict=True)],
         )
-        repeated = [each.subscription_uid for each in left if _is_repeated(each)]
-        served = subscriptions.find_by_uid(tx, repeated)
+        repeated = dict.fromkeys(each.subscription_uid for each in left if _is_repeated(each))
+        served = subscriptions.find_by_uid(tx, list(repeated))
         end_claims(tx, [self._end(each, served.get(each.subscription_uid)) for each in left], now_ms=self.now_ms)
         return len(left)
 
@@ -139,7 +140,7 @@ class TakeOverWork:
         decision = decide(
             Interrupted(),
             schedule_step=left.schedule_step,
-            policy=(subscription and subscription.retry_policy) or DEFAULT_RETRY_POLICY,
+            policy=subscription.retry_policy_in_force if subscription else DEFAULT_RETRY_POLICY,
             create_time_ms=left.create_time_ms,
             now_ms=self.now_ms,
             rng=self.rng,
@@ -164,11 +165,11 @@ def end_of_claim(
             return Postponed(notification_id, claim, due_at_ms, schedule_step, interruptions)
 
 
-def end_claims(tx: Transaction, ends: Sequence[Finished | Postponed], *, now_ms: int) -> int:
-    """End claims; return how many were still held. Stale ones change nothing."""
-    finished = queue.finish(tx, [each for each in ends if isinstance(each, Finished)], now_ms=now_ms)
-    postponed = queue.postpone(tx, [each for each in ends if isinstance(each, Postponed)], now_ms=now_ms)
-    return finished + postponed
+def end_claims(tx: Transaction, ends: Sequence[Finished | Postponed], *, now_ms: int) -> list[bool]:
+    """End claims; say of each whether it was still held. Stale ones change nothing."""
+    finished = iter(queue.finish(tx, [each for each in ends if isinstance(each, Finished)], now_ms=now_ms))
+    postponed = iter(queue.postpone(tx, [each for each in ends if isinstance(each, Postponed)], now_ms=now_ms))
+    return [next(finished if isinstance(each, Finished) else postponed) for each in ends]
 
 
 def _with_events(tx: Transaction, claimed: Sequence[Claimed], served: Mapping[str, Subscription]) -> list[Claim]:
@@ -186,14 +187,8 @@ def _with_events(tx: Transaction, claimed: Sequence[Claimed], served: Mapping[st
 def _interrupted(left: Abandoned, attempt_number: int) -> Attempt:
     return Attempt(
         attempt_number=attempt_number,
-        outcome=AttemptOutcome.INTERRUPTED,
+        outcome=attempt_outcome(Interrupted()),
         start_time_ms=left.claim_time_ms,
         duration_ms=0,
-        http_status=None,
-        response_headers=(),
-        response_body=b"",
-        response_truncated=False,
         error="the server process ended before the outcome was known",
-        remote_address="",
-        signing_key_ids=(),
     )

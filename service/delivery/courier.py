@@ -1,14 +1,14 @@
 """Performs one attempt: format, sign, send, judge. What a receiver does is a value here, never an exception."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from service.delivery.claiming import Claim
 from service.delivery.transport import Transport
 from service.domain.clock import Clock
 from service.domain.formats import body_of
-from service.domain.model import DEFAULT_RETRY_POLICY, Attempt, RetryPolicy, SigningKey
+from service.domain.model import Attempt, SigningKey
 from service.domain.outcomes import Gone, Interrupted, Outcome, Rejected, Reply, Request, Unreachable
 from service.domain.retry import Decision, attempt_outcome, classify, decide
 from service.domain.signing import signature_headers
@@ -45,10 +45,16 @@ class Courier:
         reply = await self._transport.post(request_of(claim, keys, timestamp_s=start_time_ms // 1000))
         duration_ms = math.ceil((self._clock.monotonic_s() - started_s) * 1000)
         outcome = classify(reply, self._clock.now_ms())
-        attempt = _attempt(
-            claim.claimed, outcome, reply, keys, start_time_ms=start_time_ms, duration_ms=max(0, duration_ms)
+        attempt = Attempt(
+            attempt_number=claim.claimed.attempt_count + 1,
+            outcome=attempt_outcome(outcome),
+            start_time_ms=start_time_ms,
+            duration_ms=duration_ms,
+            error=_error(outcome, reply),
+            remote_address=reply.remote_address,
+            signing_key_ids=tuple(key.key_id for key in keys),
         )
-        return Delivery(claim, attempt, self._decide(claim, outcome))
+        return Delivery(claim, _with_response(attempt, reply), self._decide(claim, outcome))
 
     def crashed(self, claim: Claim) -> Delivery:
         """Return what to record for an attempt that a fault of this server ended: it is retried like a failed one."""
@@ -58,13 +64,7 @@ class Courier:
             outcome=attempt_outcome(outcome),
             start_time_ms=self._clock.now_ms(),
             duration_ms=0,
-            http_status=None,
-            response_headers=(),
-            response_body=b"",
-            response_truncated=False,
             error="a fault of the server ended this attempt; its log says more",
-            remote_address="",
-            signing_key_ids=(),
         )
         return Delivery(claim, attempt, self._decide(claim, outcome))
 
@@ -72,7 +72,7 @@ class Courier:
         return decide(
             outcome,
             schedule_step=claim.claimed.schedule_step,
-            policy=_policy(claim),
+            policy=claim.subscription.retry_policy_in_force,
             create_time_ms=claim.claimed.create_time_ms,
             now_ms=self._clock.now_ms(),
             rng=self._rng,
@@ -98,40 +98,23 @@ def request_of(claim: Claim, keys: tuple[SigningKey, ...], *, timestamp_s: int) 
             *signature,
         ),
         body=body.data,
-        timeout_s=_policy(claim).attempt_timeout_s,
+        timeout_s=claim.subscription.retry_policy_in_force.attempt_timeout_s,
     )
-
-
-def _policy(claim: Claim) -> RetryPolicy:
-    return claim.subscription.retry_policy or DEFAULT_RETRY_POLICY
 
 
 def _keys_in_force(keys: tuple[SigningKey, ...], now_ms: int) -> tuple[SigningKey, ...]:
     return tuple(key for key in keys if key.expire_time_ms is None or key.expire_time_ms > now_ms)
 
 
-def _attempt(
-    claimed: Claimed,
-    outcome: Outcome,
-    reply: Reply | Unreachable,
-    keys: tuple[SigningKey, ...],
-    *,
-    start_time_ms: int,
-    duration_ms: int,
-) -> Attempt:
-    replied = reply if isinstance(reply, Reply) else None
-    return Attempt(
-        attempt_number=claimed.attempt_count + 1,
-        outcome=attempt_outcome(outcome),
-        start_time_ms=start_time_ms,
-        duration_ms=duration_ms,
-        http_status=replied.http_status if replied else None,
-        response_headers=replied.headers if replied else (),
-        response_body=replied.body if replied else b"",
-        response_truncated=replied.body_truncated if replied else False,
-        error=_error(outcome, reply),
-        remote_address=reply.remote_address,
-        signing_key_ids=tuple(key.key_id for key in keys),
+def _with_response(attempt: Attempt, reply: Reply | Unreachable) -> Attempt:
+    if isinstance(reply, Unreachable):
+        return attempt
+    return replace(
+        attempt,
+        http_status=reply.http_status,
+        response_headers=reply.headers,
+        response_body=reply.body,
+        response_truncated=reply.body_truncated,
     )
 
 

@@ -18,9 +18,9 @@ from service.domain.errors import Unavailable
 from service.storage import queue
 from service.storage.database import Database
 
-_POLL_S = 1.0
 _STORAGE_PAUSE_S = 0.5
 _AFTER_EVERY_LEASE_MS = 1 << 62
+_LAST_COMMITS_S = 5.0
 
 _log = structlog.get_logger()
 
@@ -32,6 +32,7 @@ class Dispatcher:
         owner: names this process in its leases; no other process, and no earlier one, has the same.
         lease_s: how long a claim is kept from other processes; longer than any attempt may take.
         slots: how many requests may be under way at once.
+        poll_s: after how long it looks for work although nothing woke it and nothing is due.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Dispatcher:
         owner: str,
         lease_s: float,
         slots: int,
+        poll_s: float = 1.0,
     ) -> None:
         self._database = database
         self._courier = courier
@@ -52,6 +54,7 @@ class Dispatcher:
         self._owner = owner
         self._lease_ms = int(lease_s * 1000)
         self._slots = Slots(slots)
+        self._poll_s = poll_s
         self._recorder = Recorder(database, clock=clock, on_recorded=self._recorded)
         self._wake = asyncio.Event()
         self._stopping = False
@@ -102,6 +105,7 @@ class Dispatcher:
     async def _fill_slots(self, tasks: asyncio.TaskGroup) -> Tick | None:
         """Claim lane by lane until no slot is free, or a whole round over the lanes moved nothing."""
         moved = 0
+        is_whole_round = not self._cursor
         while not self._stopping and self._slots.free:
             try:
                 tick = await self._database.write(self._tick_work())
@@ -113,14 +117,15 @@ class Dispatcher:
             moved += tick.moved
             self._cursor = tick.cursor
             if not tick.cursor:
-                if not moved:
+                if is_whole_round and not moved:
                     return tick
                 moved = 0
+                is_whole_round = True
         return None
 
     async def _wait(self, tick: Tick | None) -> None:
         """Wait to be woken, for the next notification that is due, or for the time to look anyway."""
-        timeout_s = _POLL_S
+        timeout_s = self._poll_s
         if tick is not None and tick.next_due_ms is not None:
             timeout_s = min(timeout_s, max(0, tick.next_due_ms - self._clock.now_ms()) / 1000)
         try:
@@ -130,6 +135,7 @@ class Dispatcher:
             return
 
     async def _drain(self) -> None:
+        """Let what is under way finish, and break off the rest. Ends in time, whatever the database does."""
         try:
             async with asyncio.timeout(self._drain_timeout_s):
                 await self._idle.wait()
@@ -137,19 +143,26 @@ class Dispatcher:
             await self._abandon()
 
     async def _abandon(self) -> None:
+        try:
+            async with asyncio.timeout(_LAST_COMMITS_S):
+                await self._release_unfinished()
+                # What was finished in time but not yet recorded is one commit away.
+                await self._idle.wait()
+        except (TimeoutError, Unavailable) as error:
+            # Nothing is lost: the next process takes these claims over, and they are attempted again.
+            _log.warning("claims.left_behind", count=len(self._under_way), error=repr(error))
+
+    async def _release_unfinished(self) -> None:
         """Break off what is still under way and give its claims back, without counting an attempt."""
-        unfinished = list(self._attempts)
-        for notification_id in unfinished:
-            self._attempts[notification_id].cancel()
-        claims = [self._under_way[notification_id] for notification_id in unfinished]
+        claims = [self._under_way[notification_id] for notification_id in self._attempts]
+        for attempt in self._attempts.values():
+            attempt.cancel()
         now_ms = self._clock.now_ms()
-        _log.warning("claims.released", count=len(claims))
         await self._database.write(
             lambda tx: queue.release_leases(tx, [claim.claimed for claim in claims], now_ms=now_ms)
         )
+        _log.warning("claims.released", count=len(claims))
         self._ended(claims)
-        # What was finished in time but not yet recorded is one commit away.
-        await self._idle.wait()
 
     def _tick_work(self) -> TickWork:
         return TickWork(
@@ -168,7 +181,6 @@ class Dispatcher:
         self._idle.clear()
         task = tasks.create_task(self._attempt(claim), name=f"attempt {claim.claimed.notification_id}")
         self._attempts[claim.claimed.notification_id] = task
-        task.add_done_callback(lambda _: self._attempts.pop(claim.claimed.notification_id))
 
     async def _attempt(self, claim: Claim) -> None:
         try:
@@ -177,6 +189,8 @@ class Dispatcher:
             # The boundary of one attempt: a bug that one event triggers must not stop the others.
             _log.exception("attempt.crashed", notification=claim.claimed.notification_id)
             delivery = self._courier.crashed(claim)
+        # In one step: an attempt is either broken off and its claim released, or recorded.
+        del self._attempts[claim.claimed.notification_id]
         self._recorder.add(delivery)
 
     def _recorded(self, deliveries: Sequence[Delivery]) -> None:

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_fixed
 
 from service.delivery.claiming import end_claims, end_of_claim
 from service.delivery.courier import Delivery
 from service.domain.clock import Clock, rfc3339
 from service.domain.errors import Unavailable
+from service.domain.model import Attempt
 from service.domain.retry import Fail, RetryAt, Succeed
 from service.storage import attempts, queue
 from service.storage.database import Database, Transaction
@@ -21,21 +22,27 @@ _RETRY_DELAY_S = 0.5
 _log = structlog.get_logger()
 
 
-def record_attempts(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: int) -> int:
-    """Store attempts and end their claims; return how many claims were still held.
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A delivery, its attempt as it was stored, and whether the notification followed the delivery's decision."""
+
+    delivery: Delivery
+    attempt: Attempt
+    was_held: bool
+
+
+def record_attempts(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: int) -> list[Recorded]:
+    """Store attempts, numbered in the order in which they are recorded, and end their claims.
 
     An attempt is always recorded. Only the change of state is fenced: a stale claim changes nothing.
     """
-    numbers = queue.count_attempts(tx, [each.claimed.notification_id for each in deliveries])
-    attempts.insert(
-        tx,
-        [
-            (each.claimed.notification_id, replace(each.attempt, attempt_number=number))
-            for each, number in zip(deliveries, numbers, strict=True)
-        ],
-    )
+    ids = [each.claimed.notification_id for each in deliveries]
+    numbers = queue.count_attempts(tx, ids)
+    numbered = [replace(each.attempt, attempt_number=number) for each, number in zip(deliveries, numbers, strict=True)]
+    attempts.insert(tx, list(zip(ids, numbered, strict=True)))
     ends = [end_of_claim(each.claimed.notification_id, each.claimed.claim, each.decision) for each in deliveries]
-    return end_claims(tx, ends, now_ms=now_ms)
+    held = end_claims(tx, ends, now_ms=now_ms)
+    return [Recorded(*each) for each in zip(deliveries, numbered, held, strict=True)]
 
 
 class Recorder:
@@ -67,21 +74,30 @@ class Recorder:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_fixed(_RETRY_DELAY_S),
-            before_sleep=lambda state: _log.warning("attempts.not_recorded", error=str(state.outcome)),
+            before_sleep=_log_not_recorded,
         )
-        await retrying(self._database.write, lambda tx: record_attempts(tx, batch, now_ms=self._clock.now_ms()))
-        for delivery in batch:
-            _log_attempt(delivery)
+        recorded: list[Recorded] = await retrying(self._write, batch)
+        for each in recorded:
+            _log_attempt(each)
         self._on_recorded(batch)
 
+    async def _write(self, batch: Sequence[Delivery]) -> list[Recorded]:
+        now_ms = self._clock.now_ms()
+        return await self._database.write(lambda tx: record_attempts(tx, batch, now_ms=now_ms))
 
-def _log_attempt(delivery: Delivery) -> None:
+
+def _log_not_recorded(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    _log.warning("attempts.not_recorded", error=str(error))
+
+
+def _log_attempt(recorded: Recorded) -> None:
     """Write the one canonical line of an attempt. A receiver that fails is its owner's affair, so this is INFO."""
-    claim, attempt = delivery.claim, delivery.attempt
+    claim, attempt = recorded.delivery.claim, recorded.attempt
     _log.info(
         "notification.attempted",
         workspace=claim.event.workspace.name,
-        notification=delivery.claimed.notification_id,
+        notification=claim.claimed.notification_id,
         event_id=claim.event.id,
         event_type=claim.event.event_type,
         subscription=claim.subscription.id,
@@ -90,12 +106,14 @@ def _log_attempt(delivery: Delivery) -> None:
         http_status=attempt.http_status,
         duration_ms=attempt.duration_ms,
         error=attempt.error or None,
-        **_what_follows(delivery),
+        **_what_follows(recorded),
     )
 
 
-def _what_follows(delivery: Delivery) -> dict[str, str]:
-    match delivery.decision:
+def _what_follows(recorded: Recorded) -> dict[str, str | bool]:
+    if not recorded.was_held:
+        return {"stale": True}
+    match recorded.delivery.decision:
         case Succeed():
             return {"state": "SUCCEEDED"}
         case Fail(reason):

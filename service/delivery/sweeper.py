@@ -12,6 +12,7 @@ from service.domain.clock import Clock
 from service.domain.errors import Unavailable
 from service.storage import queue, subscriptions
 from service.storage.database import Database, Transaction
+from service.storage.subscriptions import SweepKind
 
 _SLICE_MAX = 500
 _POLL_S = 5.0
@@ -37,8 +38,9 @@ class Sweeper:
         while True:
             self._wake.clear()
             try:
-                while await self.sweep_slice():
-                    self._on_released()
+                while (kind := await self.sweep_slice()) is not None:
+                    if kind is SweepKind.RELEASE:
+                        self._on_released()
             except Unavailable as error:
                 _log.warning("sweep.paused", reason=error.reason.value, error=error.message)
             try:
@@ -47,18 +49,18 @@ class Sweeper:
             except TimeoutError:
                 continue
 
-    async def sweep_slice(self) -> bool:
-        """Move one slice of one sweep; False when there is no sweep."""
+    async def sweep_slice(self) -> SweepKind | None:
+        """Move one slice of one sweep and say what kind it was; None when there is no sweep."""
         if await self._database.read(subscriptions.next_sweep) is None:
-            return False
+            return None
         now_ms = self._clock.now_ms()
         return await self._database.write(lambda tx: _sweep_slice(tx, now_ms=now_ms))
 
 
-def _sweep_slice(tx: Transaction, *, now_ms: int) -> bool:
+def _sweep_slice(tx: Transaction, *, now_ms: int) -> SweepKind | None:
     sweep = subscriptions.next_sweep(tx)
     if sweep is None:
-        return False
+        return None
     last = queue.sweep(tx, sweep.kind, sweep.subscription_uid, sweep.after, now_ms=now_ms, limit=_SLICE_MAX)
     subscriptions.advance_sweep(tx, sweep.subscription_uid, after=last)
-    return True
+    return sweep.kind

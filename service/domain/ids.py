@@ -3,6 +3,7 @@
 import re
 import uuid
 from random import Random
+from threading import Lock
 from typing import Protocol
 
 from service.domain.clock import Clock
@@ -22,16 +23,24 @@ class Ids(Protocol):
 
 
 class Uuid7Ids:
-    """UUIDs of version 7 (RFC 9562, 6.2 method 1): they sort by the time they were made, also within a millisecond."""
+    """UUIDs of version 7 (RFC 9562, 6.2 method 1): they sort by the time they were made, also within a millisecond.
+
+    May be used from several threads: the event loop makes ids, and so do works in the writer's thread.
+    """
 
     def __init__(self, clock: Clock, rng: Random) -> None:
         self._clock = clock
         self._rng = rng
         self._last_ms = 0
         self._counter = 0
+        self._lock = Lock()
 
     def new(self) -> str:
         """Return a UUID greater than every one returned before."""
+        with self._lock:
+            return str(uuid.UUID(int=self._next()))
+
+    def _next(self) -> int:
         now_ms = self._clock.now_ms()
         if now_ms > self._last_ms:
             self._last_ms = now_ms
@@ -42,7 +51,7 @@ class Uuid7Ids:
             if self._counter == 1 << 12:
                 self._last_ms += 1
                 self._counter = 0
-        return str(uuid.UUID(int=_uuid7(self._last_ms, self._counter, self._rng.getrandbits(62))))
+        return _uuid7(self._last_ms, self._counter, self._rng.getrandbits(62))
 
 
 def first_uuid7_at(time_ms: int) -> str:

@@ -155,6 +155,11 @@ class Subscription:
         return self.workspace.subscription(self.id)
 
     @property
+    def retry_policy_in_force(self) -> RetryPolicy:
+        """Its own retry policy, or the default."""
+        return self.retry_policy or DEFAULT_RETRY_POLICY
+
+    @property
     def state(self) -> SubscriptionState:
         """ACTIVE or DISABLED."""
         return SubscriptionState.ACTIVE if self.enabled else SubscriptionState.DISABLED
@@ -226,19 +231,19 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One HTTP request for a notification and what came of it."""
+    """One HTTP request for a notification and what came of it. What has a default is empty when no response came."""
 
     attempt_number: int
     outcome: AttemptOutcome
     start_time_ms: int
     duration_ms: int
-    http_status: int | None
-    response_headers: tuple[tuple[str, str], ...]
-    response_body: bytes = field(repr=False)
-    response_truncated: bool
-    error: str
-    remote_address: str
-    signing_key_ids: tuple[str, ...]
+    http_status: int | None = None
+    response_headers: tuple[tuple[str, str], ...] = ()
+    response_body: bytes = field(default=b"", repr=False)
+    response_truncated: bool = False
+    error: str = ""
+    remote_address: str = ""
+    signing_key_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ PROMOTE_DUE: Final[LiteralString] = """
 """
 
 SELECT_ABANDONED: Final[LiteralString] = """
-    SELECT id, subscription_uid, claim, claim_time, attempt_count, schedule_step, interruptions, create_time
+    SELECT id, subscription_uid, claim, claim_time, schedule_step, interruptions, create_time
     FROM notifications
     WHERE lease_owner IS NOT NULL AND lease_owner <> :owner AND due_at <= :due_until
     ORDER BY due_at LIMIT :limit {skip_locked}
@@ -238,8 +238,8 @@ def count_attempts(tx: Transaction, notification_ids: Sequence[str]) -> list[int
     return [int(rows[0]["attempt_count"]) for rows in counted]
 
 
-def finish(tx: Transaction, finished: Sequence[Finished], *, now_ms: int) -> int:
-    """End claims for good; return how many. A stale claim changes nothing."""
+def finish(tx: Transaction, finished: Sequence[Finished], *, now_ms: int) -> list[bool]:
+    """End claims for good; say of each whether it was still held. A stale claim changes nothing."""
     changed = tx.each(
         FINISH,
         [
@@ -253,11 +253,11 @@ def finish(tx: Transaction, finished: Sequence[Finished], *, now_ms: int) -> int
             for each in finished
         ],
     )
-    return sum(map(len, changed))
+    return [bool(rows) for rows in changed]
 
 
-def postpone(tx: Transaction, postponed: Sequence[Postponed], *, now_ms: int) -> int:
-    """End claims with a later attempt; return how many. A stale claim changes nothing."""
+def postpone(tx: Transaction, postponed: Sequence[Postponed], *, now_ms: int) -> list[bool]:
+    """End claims with a later attempt; say of each whether it was still held. A stale claim changes nothing."""
     changed = tx.each(
         RETRY_LATER,
         [
@@ -272,7 +272,7 @@ def postpone(tx: Transaction, postponed: Sequence[Postponed], *, now_ms: int) ->
             for each in postponed
         ],
     )
-    return sum(map(len, changed))
+    return [bool(rows) for rows in changed]
 
 
 def release_leases(tx: Transaction, claims: Sequence[Claimed], *, now_ms: int) -> None:

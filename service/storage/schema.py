@@ -135,7 +135,12 @@ V1: Final[tuple[LiteralString, ...]] = (
     "CREATE INDEX notifications_lane ON notifications (subscription_uid, due_at) WHERE state = 'READY'",
     "CREATE INDEX notifications_timer ON notifications (due_at) WHERE state = 'WAITING' AND lease_owner IS NULL",
     "CREATE INDEX notifications_leases ON notifications (due_at) WHERE lease_owner IS NOT NULL",
-    "CREATE INDEX notifications_pending ON notifications (subscription_uid, id) WHERE complete_time IS NULL",
+    # complete_time is always null in it, but without that column SQLite may choose notifications_by_subscription, and a
+    # sweep would read the subscription's whole history.
+    """
+    CREATE INDEX notifications_pending ON notifications (subscription_uid, complete_time, id)
+    WHERE complete_time IS NULL
+    """,
     "CREATE INDEX notifications_by_workspace ON notifications (workspace, id)",
     "CREATE INDEX notifications_by_event ON notifications (workspace, event_id, id)",
     "CREATE INDEX notifications_by_subscription ON notifications (subscription_uid, id)",

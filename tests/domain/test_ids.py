@@ -1,5 +1,7 @@
 """Identifiers: UUIDs that sort by time, and the ids that people may choose."""
 
+import threading
+import time
 import uuid
 from collections.abc import Callable
 from random import Random
@@ -56,6 +58,38 @@ def test_ids_sort_when_a_millisecond_needs_more_of_them_than_its_counter_holds()
     made = [ids.new() for _ in range(10_000)]
 
     assert sorted(set(made)) == made
+
+
+class TickingClock(SettableClock):
+    """A clock that goes on by a millisecond at every fourth look."""
+
+    def now_ms(self) -> int:
+        self.time_ms += 1
+        return self.time_ms // 4
+
+
+class YieldingRandom(Random):
+    """Dice that let another thread run while they roll, as a switch of the interpreter may at any time."""
+
+    def getrandbits(self, k: int, /) -> int:
+        time.sleep(0)
+        return super().getrandbits(k)
+
+
+def test_ids_that_several_threads_make_are_different_and_each_sees_its_own_in_order() -> None:
+    """The event loop makes ids, and so do works in the writer's thread."""
+    ids = Uuid7Ids(TickingClock(1_795_167_000_000), YieldingRandom(0))
+    made: list[list[str]] = [[] for _ in range(4)]
+    threads = [threading.Thread(target=lambda mine=mine: mine.extend(ids.new() for _ in range(1_500))) for mine in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [sorted(mine) for mine in made] == made
+    places = {uuid.UUID(each).int >> 62 for mine in made for each in mine}
+    assert 6_000 == len(places)
+    assert {7} == {uuid.UUID(each).version for mine in made for each in mine}
 
 
 def test_two_processes_with_one_clock_make_different_ids() -> None:

@@ -1,0 +1,290 @@
+"""One tick of the dispatcher: take over, promote, hold, and claim lane by lane."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from random import Random
+from typing import Any, Final
+
+import pytest
+
+from service.delivery.claiming import TakeOverWork, Tick, TickWork
+from service.storage import events, queue
+from service.storage.database import Row, Transaction, Value
+from service.storage.queue import LaneClaim
+from service.storage.sqlite import SqliteDatabase
+from service.storage.subscriptions import SweepKind
+from tests.fakes import (
+    NOW_MS,
+    TWO_RETRIES,
+    change,
+    event_of,
+    outcomes,
+    owe,
+    states,
+    stored,
+    subscribe,
+    subscription_of,
+    unsubscribe,
+)
+
+LEASE_MS: Final = 60_000
+DAYS_14_MS: Final = 14 * 24 * 3_600_000
+
+
+async def tick(database: SqliteDatabase, **given: Any) -> Tick:
+    """Run one tick of this process."""
+    plain: dict[str, Any] = {
+        "owner": "me",
+        "now_ms": NOW_MS,
+        "lease_ms": LEASE_MS,
+        "free_slots": 1024,
+        "in_flight": {},
+        "cursor": "",
+        "rng": Random(1),
+    }
+    return await database.write(TickWork(**plain | given))
+
+
+async def claim_as_another(database: SqliteDatabase, uid: str, *, now_ms: int = NOW_MS) -> None:
+    """Claim a lane for another process."""
+    lanes = [LaneClaim(uid, 100)]
+    await database.write(
+        lambda tx: queue.claim(tx, lanes, owner="other", now_ms=now_ms, lease_end_ms=now_ms + LEASE_MS)
+    )
+
+
+async def take_over(database: SqliteDatabase, *, due_until_ms: int, now_ms: int = NOW_MS) -> int:
+    """Take over what another process left."""
+    return await database.write(TakeOverWork(owner="me", due_until_ms=due_until_ms, now_ms=now_ms, rng=Random(1)))
+
+
+def by_lane(found: Tick) -> dict[str, int]:
+    """Count the claims of a tick."""
+    return dict(Counter(each.subscription.uid for each in found.claims))
+
+
+# --- caps and rotation
+
+
+@pytest.mark.parametrize(
+    ("free_slots", "in_flight", "expected"),
+    [
+        (1024, {}, {"a": 8, "b": 2, "c": 8}),
+        (1024, {"a": 8, "c": 5}, {"b": 2, "c": 3}),
+        (20, {}, {"a": 2, "b": 2, "c": 2}),
+        (2, {}, {"a": 1, "b": 1}),
+        (2, {"a": 1, "b": 1}, {"c": 1}),
+    ],
+)
+async def test_tick_claims_no_more_than_slots_and_lanes_allow(
+    database: SqliteDatabase, free_slots: int, in_flight: Mapping[str, int], expected: dict[str, int]
+) -> None:
+    """b allows two at once."""
+    await subscribe(database, subscription_of("a"), subscription_of("b", max_concurrency=2), subscription_of("c"))
+    await owe(database, event_of(), list("abc") * 10)
+
+    found = await tick(database, free_slots=free_slots, in_flight=in_flight)
+
+    assert expected == by_lane(found)
+    assert sum(expected.values()) == found.moved
+
+
+async def test_scarce_slots_go_round_the_lanes(database: SqliteDatabase) -> None:
+    """The lanes that got nothing come first next time."""
+    await subscribe(database, *map(subscription_of, "abcde"))
+    await owe(database, event_of(), list("abcde") * 4)
+
+    cursor, served = "", []
+    for _ in range(10):
+        found = await tick(database, free_slots=2, cursor=cursor)
+        served.append("".join(sorted(each.subscription.uid for each in found.claims)))
+        cursor = found.cursor
+
+    assert ["ab", "cd", "e"] * 3 + ["ab"] == served
+
+
+class ReadCounter:
+    """A transaction that counts the runs of one statement."""
+
+    def __init__(self, tx: Transaction, statement: str) -> None:
+        self.runs = 0
+        self._tx = tx
+        self._statement = statement
+
+    def rows(self, sql: Any, **params: Value) -> list[Row]:
+        self.runs += sql == self._statement
+        return self._tx.rows(sql, **params)
+
+    def execute(self, sql: Any, **params: Value) -> int:
+        return self._tx.execute(sql, **params)
+
+    def each(self, sql: Any, params_list: Any) -> list[list[Row]]:
+        self.runs += len(params_list) if sql == self._statement else 0
+        return self._tx.each(sql, params_list)
+
+
+async def test_event_owed_to_many_subscriptions_is_read_and_kept_once(database: SqliteDatabase) -> None:
+    """A payload in memory for each request would be what bounds the slots."""
+    uids = [f"s{number:02}" for number in range(40)]
+    await subscribe(database, *map(subscription_of, uids))
+    await owe(database, event_of(payload=b'"long"'), uids)
+    work = TickWork("me", NOW_MS, LEASE_MS, 1024, {}, "", Random(1))
+
+    def counted(tx: Transaction) -> tuple[Tick, int]:
+        counter = ReadCounter(tx, events.SELECT_EVENT)
+        return work(counter), counter.runs
+
+    found, reads = await database.write(counted)
+
+    assert (40, 1, 1) == (len(found.claims), reads, len({id(each.event) for each in found.claims}))
+    assert {b'"long"'} == {each.event.payload for each in found.claims}
+
+
+# --- subscriptions that are not served
+
+
+async def test_notifications_of_a_disabled_subscription_are_held(database: SqliteDatabase) -> None:
+    """They keep waiting, the others go on, and the tick says that it moved something."""
+    await subscribe(database, subscription_of("a", enabled=False), subscription_of("b"))
+    ids = await owe(database, event_of(), ["a", "a", "b"])
+
+    found = await tick(database)
+
+    assert ({"b": 1}, 3, NOW_MS + DAYS_14_MS) == (by_lane(found), found.moved, found.next_due_ms)
+    assert [1, 1, 0] == [(await stored(database, each))["held"] for each in ids]
+    assert {} == by_lane(await tick(database))
+
+
+async def test_held_in_one_tick_is_bounded_over_all_lanes(database: SqliteDatabase) -> None:
+    """One transaction never moves more than a slice; the next round meets the rest."""
+    await subscribe(database, *(subscription_of(uid, enabled=False) for uid in "ab"))
+    await owe(database, event_of(), ["a"] * 400 + ["b"] * 400)
+
+    assert [500, 300, 0] == [(await tick(database)).moved for _ in range(3)]
+
+
+async def test_deleted_subscription_is_not_delivered_to(database: SqliteDatabase) -> None:
+    """What the sweep has not cancelled yet stands still, and holds nobody up."""
+    await subscribe(database, subscription_of("a"), subscription_of("b"))
+    await owe(database, event_of(), ["a", "a", "b"])
+    await unsubscribe(database, "a")
+
+    found = await tick(database)
+
+    assert ({"b": 1}, 1, "") == (by_lane(found), found.moved, found.cursor)
+
+
+async def test_claim_carries_the_subscription_as_it_is_now(database: SqliteDatabase) -> None:
+    """A changed url applies to what is pending."""
+    await subscribe(database, subscription_of("a"))
+    await owe(database, event_of(), ["a"])
+    await change(database, subscription_of("a", url="https://new.example/"))
+
+    [claim] = (await tick(database)).claims
+
+    assert "https://new.example/" == claim.subscription.url
+
+
+async def test_tick_promotes_what_is_due_and_says_what_comes_next(database: SqliteDatabase) -> None:
+    """A retry whose time has come is claimed in the same tick."""
+    await subscribe(database, subscription_of("a"))
+    await owe(database, event_of(), ["a", "a"])
+    await database.write(lambda tx: queue.hold(tx, "a", hold_end_ms=NOW_MS + 10, limit=1))
+    await database.write(lambda tx: queue.hold(tx, "a", hold_end_ms=NOW_MS + 20, limit=1))
+
+    found = await tick(database, now_ms=NOW_MS + 10)
+
+    assert (1, NOW_MS + 20) == (len(found.claims), found.next_due_ms)
+
+
+# --- interruptions
+
+
+async def test_two_interruptions_in_a_row_are_free_and_the_third_moves_the_schedule(database: SqliteDatabase) -> None:
+    """A request that brings the server down must not do so for ever."""
+    await subscribe(database, subscription_of("a", retry_policy=TWO_RETRIES))
+    [one] = await owe(database, event_of(), ["a"])
+    seen = []
+    now_ms = NOW_MS
+    for _ in range(5):
+        await claim_as_another(database, "a", now_ms=now_ms)
+        now_ms += LEASE_MS
+        assert 1 == await take_over(database, due_until_ms=now_ms, now_ms=now_ms)
+        row = await stored(database, one)
+        seen.append((row["state"], row["schedule_step"], row["interruptions"], row["failure_reason"]))
+        delay_s = (row["due_at"] - now_ms) / 1000
+        assert delay_s == 0 or 8 <= delay_s <= 12 or 80 <= delay_s <= 120 or row["state"] == "FAILED"
+        now_ms = max(now_ms, row["due_at"])
+        await database.write(lambda tx, now_ms=now_ms: queue.promote_due(tx, now_ms=now_ms, limit=9))  # type: ignore[misc]
+
+    assert [
+        ("READY", 0, 1, None),
+        ("READY", 0, 2, None),
+        ("WAITING", 1, 3, None),
+        ("WAITING", 2, 4, None),
+        ("FAILED", 2, 0, "ATTEMPTS_EXHAUSTED"),
+    ] == seen
+    assert [(number, "INTERRUPTED") for number in range(1, 6)] == await outcomes(database, one)
+
+
+async def test_interrupted_attempt_says_when_its_claim_began(database: SqliteDatabase) -> None:
+    """And that no response came."""
+    await subscribe(database, subscription_of("a"))
+    [one] = await owe(database, event_of(), ["a"])
+    await claim_as_another(database, "a", now_ms=NOW_MS - 5)
+
+    await take_over(database, due_until_ms=NOW_MS + LEASE_MS)
+
+    [attempt] = await database.read(lambda tx: tx.rows("SELECT * FROM attempts WHERE notification_id = :id", id=one))
+    assert (NOW_MS - 5, None, b"", "[]") == tuple(
+        attempt[key] for key in ("start_time", "http_status", "response_body", "signing_key_ids")
+    )
+    assert "ended before the outcome was known" in attempt["error"]
+
+
+async def test_tick_takes_over_leases_that_ended_and_claims_them(database: SqliteDatabase) -> None:
+    """Not those that run, and never its own."""
+    await subscribe(database, *map(subscription_of, "abc"))
+    await owe(database, event_of(), ["a", "b", "c"])
+    await tick(database, free_slots=1)
+    await claim_as_another(database, "b", now_ms=NOW_MS - LEASE_MS)
+    await claim_as_another(database, "c")
+
+    found = await tick(database, in_flight={"a": 1})
+    much_later = await tick(database, now_ms=NOW_MS + 1000 * LEASE_MS, in_flight={"a": 1, "b": 1})
+
+    assert [{"b": 1}, {"c": 1}] == [by_lane(found), by_lane(much_later)]
+    assert [2] == [each.claimed.claim for each in found.claims]
+
+
+async def test_abandoned_claim_of_a_deleted_subscription_ends_cancelled(database: SqliteDatabase) -> None:
+    """Its attempt is recorded, it is not sent again, and the sweep still finds it, in whichever order they come."""
+    await subscribe(database, subscription_of("a"))
+    before, after = await owe(database, event_of(), ["a", "a"])
+    await claim_as_another(database, "a")
+    await unsubscribe(database, "a")
+    await database.write(lambda tx: queue.sweep(tx, SweepKind.CANCEL, "a", "", now_ms=NOW_MS, limit=1))
+
+    found = await tick(database, now_ms=NOW_MS + LEASE_MS)
+    await database.write(lambda tx: queue.sweep(tx, SweepKind.CANCEL, "a", before, now_ms=NOW_MS, limit=9))
+
+    assert [] == found.claims
+    assert ["CANCELLED", "CANCELLED"] == await states(database, [before, after])
+    assert [[], [(1, "INTERRUPTED")]] == [await outcomes(database, each) for each in (before, after)]
+
+
+async def test_repeated_interruption_of_a_deleted_subscription_is_decided_by_the_default_policy(
+    database: SqliteDatabase,
+) -> None:
+    """There is no other left, and nothing may stop the taking over."""
+    await subscribe(database, subscription_of("a", retry_policy=replace(TWO_RETRIES, max_age_s=60.0)))
+    [one] = await owe(database, event_of(), ["a"])
+    for _ in range(3):
+        await claim_as_another(database, "a")
+        assert 1 == await take_over(database, due_until_ms=NOW_MS + LEASE_MS)
+        if (await stored(database, one))["interruptions"] == 2:
+            await unsubscribe(database, "a")
+
+    row = await stored(database, one)
+    assert ("WAITING", 1, True) == (row["state"], row["schedule_step"], 4_000 <= row["due_at"] - NOW_MS <= 6_000)

@@ -1,0 +1,389 @@
+"""How a notification moves: lanes, claims and their fence, leases, holds, sweeps."""
+
+import re
+from typing import Any, Final
+
+import pytest
+
+from service.domain.model import Attempt, AttemptOutcome, FailureReason
+from service.storage import attempts, queue, subscriptions
+from service.storage.database import Database, Transaction
+from service.storage.dialect import Dialect, for_postgres, render
+from service.storage.queue import Claimed, Finished, LaneClaim, Postponed
+from service.storage.subscriptions import SweepKind
+from tests.fakes import NOW_MS, event_of, outcomes, owe, states, stored, subscribe, subscription_of
+from tests.storage.test_portability import statements_of
+
+LEASE_MS: Final = 60_000
+ME: Final = "me"
+OTHER: Final = "other"
+
+
+async def claim(
+    database: Database, uid: str, *, limit: int = 100, owner: str = ME, now_ms: int = NOW_MS
+) -> list[Claimed]:
+    """Claim from one lane."""
+    lanes = [LaneClaim(uid, limit)]
+    [claimed] = await database.write(
+        lambda tx: queue.claim(tx, lanes, owner=owner, now_ms=now_ms, lease_end_ms=now_ms + LEASE_MS)
+    )
+    return claimed
+
+
+async def succeed(database: Database, claimed: Claimed) -> bool:
+    """End a claim as succeeded, and record its attempt; say whether the claim was still held."""
+
+    def work(tx: Transaction) -> bool:
+        [number] = queue.count_attempts(tx, [claimed.notification_id])
+        attempts.insert(tx, [(claimed.notification_id, Attempt(number, AttemptOutcome.SUCCEEDED, NOW_MS, 1))])
+        [held] = queue.finish(tx, [Finished(claimed.notification_id, claimed.claim, succeeded=True)], now_ms=NOW_MS)
+        return held
+
+    return await database.write(work)
+
+
+async def abandoned_ids(database: Database, owner: str, due_until_ms: int) -> list[str]:
+    """Return what an owner may take over."""
+    left = await database.read(lambda tx: queue.abandoned(tx, owner=owner, due_until_ms=due_until_ms, limit=100))
+    return [each.notification_id for each in left]
+
+
+async def next_due_ms(database: Database, owner: str = ME) -> int | None:
+    """Return when the next one is due, for an owner."""
+    return await database.read(lambda tx: queue.next_due_ms(tx, owner=owner))
+
+
+async def postpone(database: Database, claimed: Claimed, due_at_ms: int, **more: int) -> list[bool]:
+    """End a claim with a later attempt."""
+    later = Postponed(claimed.notification_id, claimed.claim, due_at_ms, schedule_step=1, **more)
+    return await database.write(lambda tx: queue.postpone(tx, [later], now_ms=NOW_MS))
+
+
+async def hold(database: Database, uid: str, hold_end_ms: int, *, limit: int = 100) -> int:
+    """Hold what is ready in a lane."""
+    return await database.write(lambda tx: queue.hold(tx, uid, hold_end_ms=hold_end_ms, limit=limit))
+
+
+@pytest.fixture
+async def three_lanes(database: Database) -> list[str]:
+    """Subscriptions a, b and c are owed one event, twice each."""
+    await subscribe(database, *map(subscription_of, "cab"))
+    return await owe(database, event_of(), ["b", "a", "c", "c", "a", "b"])
+
+
+# --- lanes and claims
+
+
+@pytest.mark.parametrize(
+    ("after", "limit", "expected"),
+    [("", 9, ["a", "b", "c"]), ("", 2, ["a", "b"]), ("a", 9, ["b", "c"]), ("aa", 1, ["b"]), ("c", 9, [])],
+)
+@pytest.mark.usefixtures("three_lanes")
+async def test_lanes_come_in_order_each_once_after_a_cursor(
+    database: Database, after: str, limit: int, expected: list[str]
+) -> None:
+    """However much stands in them."""
+    assert expected == await database.read(lambda tx: queue.lanes_after(tx, after, limit=limit))
+
+
+async def test_there_are_no_lanes_where_nothing_is_ready(database: Database, three_lanes: list[str]) -> None:
+    """What is under way is not in a lane."""
+    for uid in "abc":
+        await claim(database, uid)
+
+    assert [] == await database.read(lambda tx: queue.lanes_after(tx, "", limit=9))
+    assert ["WAITING"] * 6 == await states(database, three_lanes)
+
+
+async def test_claim_takes_what_has_been_due_longest_up_to_its_limit(database: Database) -> None:
+    """Not what has the smallest id."""
+    await subscribe(database, subscription_of("a"))
+    late = await owe(database, event_of("1", create_time_ms=NOW_MS), ["a", "a"])
+    early = await owe(database, event_of("2", create_time_ms=NOW_MS - 5), ["a", "a"])
+
+    first = await claim(database, "a", limit=3)
+    rest = await claim(database, "a", limit=3)
+
+    assert [*late[:1], *early] == sorted(each.notification_id for each in first)
+    assert late[1:] == [each.notification_id for each in rest]
+
+
+async def test_claims_come_lane_by_lane(database: Database, three_lanes: list[str]) -> None:
+    """One list per lane asked for, an empty one too."""
+    lanes = [LaneClaim("c", 1), LaneClaim("unknown", 5), LaneClaim("a", 5)]
+
+    claimed = await database.write(
+        lambda tx: queue.claim(tx, lanes, owner=ME, now_ms=NOW_MS, lease_end_ms=NOW_MS + LEASE_MS)
+    )
+
+    assert [["c"], [], ["a", "a"]] == [[each.subscription_uid for each in lane] for lane in claimed]
+    assert ["READY", "WAITING", "WAITING", "READY", "WAITING", "READY"] == await states(database, three_lanes)
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_claim_leases_and_is_numbered(database: Database) -> None:
+    """The number goes up with every claim, and the lease says whose it is and until when."""
+    [one] = await claim(database, "a", limit=1)
+    row = await stored(database, one.notification_id)
+
+    assert 1 == one.claim
+    assert (ME, NOW_MS + LEASE_MS, NOW_MS) == (row["lease_owner"], row["due_at"], row["claim_time"])
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_claim_numbers_only_grow(database: Database) -> None:
+    """Through retries, releases, takings-over and a cancel."""
+    numbers = []
+    [one] = await claim(database, "a", limit=1)
+    numbers.append(one.claim)
+    assert [True] == await postpone(database, one, NOW_MS)
+    claimed = {each.notification_id: each for each in await claim(database, "a")}
+    numbers.append(claimed[one.notification_id].claim)
+    await database.write(lambda tx: queue.release_leases(tx, list(claimed.values()), now_ms=NOW_MS))
+    numbers.append((await stored(database, one.notification_id))["claim"])
+    await claim(database, "a", owner=OTHER)
+    numbers.append((await stored(database, one.notification_id))["claim"])
+    await database.write(lambda tx: queue.sweep(tx, SweepKind.CANCEL, "a", "", now_ms=NOW_MS, limit=9))
+    numbers.append((await stored(database, one.notification_id))["claim"])
+
+    assert sorted(set(numbers)) == numbers
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_stale_outcome_is_recorded_and_changes_no_state(database: Database) -> None:
+    """Recording is fenced by the claim number, so a slow worker loses."""
+    [stale] = await claim(database, "a", limit=1)
+    await database.write(lambda tx: queue.release_leases(tx, [stale], now_ms=NOW_MS - 1))
+    [fresh] = await claim(database, "a", limit=1, owner=OTHER)
+    before = await stored(database, fresh.notification_id)
+
+    held = await succeed(database, stale)
+
+    assert (stale.notification_id, False) == (fresh.notification_id, held)
+    assert {**before, "attempt_count": 1} == await stored(database, fresh.notification_id)
+    assert [(1, "SUCCEEDED")] == await outcomes(database, fresh.notification_id)
+    assert await succeed(database, fresh)
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_ended_claim_cannot_be_ended_again(database: Database) -> None:
+    """The number is the same, but nobody holds it."""
+    [one] = await claim(database, "a", limit=1)
+    assert await succeed(database, one)
+
+    assert [False] == await postpone(database, one, NOW_MS + 5)
+    assert not await succeed(database, one)
+    assert ["SUCCEEDED"] == await states(database, [one.notification_id])
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_failed_notification_keeps_its_reason(database: Database) -> None:
+    """An end state has a time and a reason, and nothing brings it back into a lane."""
+    [one] = await claim(database, "a", limit=1)
+    end = Finished(one.notification_id, one.claim, succeeded=False, failure_reason=FailureReason.GONE)
+
+    assert [True] == await database.write(lambda tx: queue.finish(tx, [end], now_ms=NOW_MS + 7))
+
+    row = await stored(database, one.notification_id)
+    assert ("FAILED", "GONE", NOW_MS + 7) == (row["state"], row["failure_reason"], row["complete_time"])
+    assert one.notification_id not in [each.notification_id for each in await claim(database, "a")]
+
+
+# --- time
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_claimed_notification_becomes_due_again_when_its_lease_ends(database: Database) -> None:
+    """For another process, and not a millisecond before."""
+    [one] = await claim(database, "a", limit=1)
+
+    assert [] == await abandoned_ids(database, OTHER, NOW_MS + LEASE_MS - 1)
+    assert [one.notification_id] == await abandoned_ids(database, OTHER, NOW_MS + LEASE_MS)
+
+
+async def test_process_never_takes_over_its_own_claims(database: Database, three_lanes: list[str]) -> None:
+    """Nor does time alone make them ready, whatever the clock says."""
+    await claim(database, "a")
+    await claim(database, "b")
+    await claim(database, "c")
+    much_later_ms = NOW_MS + 1_000 * LEASE_MS
+
+    assert [] == await abandoned_ids(database, ME, much_later_ms)
+    assert 0 == await database.write(lambda tx: queue.promote_due(tx, now_ms=much_later_ms, limit=9))
+    assert three_lanes == sorted(await abandoned_ids(database, OTHER, much_later_ms))
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_retry_is_promoted_when_its_time_has_come(database: Database) -> None:
+    """Not a millisecond before, and the one that is due first goes first."""
+    one, two = await claim(database, "a")
+    await postpone(database, one, NOW_MS + 20)
+    await postpone(database, two, NOW_MS + 10)
+    both = [one.notification_id, two.notification_id]
+
+    assert 0 == await database.write(lambda tx: queue.promote_due(tx, now_ms=NOW_MS + 9, limit=9))
+    assert 1 == await database.write(lambda tx: queue.promote_due(tx, now_ms=NOW_MS + 20, limit=1))
+    assert ["WAITING", "READY"] == await states(database, both)
+    assert 1 == await database.write(lambda tx: queue.promote_due(tx, now_ms=NOW_MS + 20, limit=9))
+    assert ["READY", "READY"] == await states(database, both)
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_next_due_leaves_own_leases_out(database: Database) -> None:
+    """They end when this process records their outcome; other leases, retries and holds end by time."""
+    assert await next_due_ms(database) is None
+    one, _ = await claim(database, "a")
+    assert await next_due_ms(database) is None
+    assert NOW_MS + LEASE_MS == await next_due_ms(database, OTHER)
+
+    await postpone(database, one, NOW_MS + 2 * LEASE_MS)
+    assert NOW_MS + 2 * LEASE_MS == await next_due_ms(database)
+    await claim(database, "b", owner=OTHER, now_ms=NOW_MS + 5)
+    assert NOW_MS + LEASE_MS + 5 == await next_due_ms(database)
+    await hold(database, "c", NOW_MS + 30)
+    assert NOW_MS + 30 == await next_due_ms(database)
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_released_lease_burns_no_attempt(database: Database) -> None:
+    """It is ready at once, its schedule stands where it stood, and the late outcome of the claim is stale."""
+    [one] = await claim(database, "a", limit=1)
+
+    await database.write(lambda tx: queue.release_leases(tx, [one], now_ms=NOW_MS + 3))
+
+    row = await stored(database, one.notification_id)
+    assert ("READY", None, 0, 0, 0) == tuple(
+        row[key] for key in ("state", "lease_owner", "attempt_count", "schedule_step", "interruptions")
+    )
+    assert not await succeed(database, one)
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_release_of_a_claim_that_is_no_longer_held_changes_nothing(database: Database) -> None:
+    """A process that drains too late must not take a claim from the next one."""
+    [one] = await claim(database, "a", limit=1)
+    await succeed(database, one)
+    before = await stored(database, one.notification_id)
+
+    await database.write(lambda tx: queue.release_leases(tx, [one], now_ms=NOW_MS + 3))
+
+    assert before == await stored(database, one.notification_id)
+
+
+# --- holds and sweeps
+
+
+async def test_hold_parks_the_ready_ones_of_one_lane_in_slices(database: Database, three_lanes: list[str]) -> None:
+    """What is under way and the other lanes stay as they are; when the hold ends they are ready again."""
+    await claim(database, "a", limit=1)
+
+    held = [await hold(database, uid, NOW_MS + 30, limit=1) for uid in ("a", "c", "c", "c")]
+
+    assert [1, 1, 1, 0] == held
+    assert ["b"] == await database.read(lambda tx: queue.lanes_after(tx, "", limit=9))
+    assert 3 == await database.write(lambda tx: queue.promote_due(tx, now_ms=NOW_MS + 30, limit=9))
+    assert [0] * 6 == [(await stored(database, each))["held"] for each in three_lanes]
+
+
+async def sweep_all(database: Database, kind: SweepKind, uid: str, *, limit: int) -> list[str | None]:
+    """Sweep slice by slice to the end; return where each slice came to."""
+    reached: list[str | None] = [""]
+    while (after := reached[-1]) is not None:
+        reached.append(await database.write(lambda tx: queue.sweep(tx, kind, uid, after, now_ms=NOW_MS, limit=limit)))
+    return reached[1:]
+
+
+async def test_sweep_releases_held_ones_and_nothing_else(database: Database) -> None:
+    """A retry that waits for its time, and what is under way, are not held."""
+    await subscribe(database, subscription_of("a"), subscription_of("b"))
+    waiting, under_way, *held = await owe(database, event_of(), ["a"] * 5)
+    other = await owe(database, event_of("other"), ["b"])
+    claimed = {each.notification_id: each for each in await claim(database, "a", limit=2)}
+    await postpone(database, claimed[waiting], NOW_MS + 50)
+    for uid in ("a", "b"):
+        await hold(database, uid, NOW_MS + LEASE_MS)
+
+    await sweep_all(database, SweepKind.RELEASE, "a", limit=2)
+
+    assert ["WAITING", "WAITING", "READY", "READY", "READY"] == await states(database, [waiting, under_way, *held])
+    assert ["WAITING"] == await states(database, other)
+    assert [0] * 3 == [(await stored(database, each))["held"] for each in held]
+
+
+async def test_sweep_cancels_all_that_is_pending_in_slices(database: Database, three_lanes: list[str]) -> None:
+    """Ready, waiting, held or under way; what is finished stays finished, and other lanes stay."""
+    more = await owe(database, event_of("more"), ["a"] * 5)
+    [done, *_] = await claim(database, "a", limit=3)
+    await succeed(database, done)
+    mine = [each for each in (*three_lanes, *more) if each.endswith("-a")]
+
+    reached = await sweep_all(database, SweepKind.CANCEL, "a", limit=2)
+
+    expected = ["SUCCEEDED" if each == done.notification_id else "CANCELLED" for each in mine]
+    assert expected == await states(database, mine)
+    assert [True, True, True, False] == [each is not None for each in reached]
+    assert ["READY"] * 4 == await states(database, [each for each in three_lanes if not each.endswith("-a")])
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_attempt_under_way_when_its_notification_is_cancelled_is_recorded(database: Database) -> None:
+    """The request was made, so it stands in the history; the state stays CANCELLED."""
+    [one] = await claim(database, "a", limit=1)
+    await sweep_all(database, SweepKind.CANCEL, "a", limit=9)
+
+    held = await succeed(database, one)
+
+    row = await stored(database, one.notification_id)
+    assert (False, "CANCELLED", 1) == (held, row["state"], row["attempt_count"])
+    assert [(1, "SUCCEEDED")] == await outcomes(database, one.notification_id)
+
+
+async def test_sweep_that_was_interrupted_goes_on_where_it_stood(database: Database) -> None:
+    """How far it came is stored with the subscription, in the transaction of the slice."""
+    await subscribe(database, subscription_of("a"))
+    ids = await owe(database, event_of(), ["a"] * 5)
+    await database.write(lambda tx: subscriptions.delete(tx, "a", revision=2, now_ms=NOW_MS))
+
+    def slice_(tx: Transaction) -> str | None:
+        sweep = subscriptions.next_sweep(tx)
+        assert sweep is not None
+        last = queue.sweep(tx, sweep.kind, sweep.subscription_uid, sweep.after, now_ms=NOW_MS, limit=2)
+        subscriptions.advance_sweep(tx, sweep.subscription_uid, after=last)
+        return sweep.after
+
+    assert "" == await database.write(slice_)
+    assert ["CANCELLED"] * 2 + ["READY"] * 3 == await states(database, ids)
+    assert [ids[1], ids[3]] == [await database.write(slice_) for _ in range(2)]
+    assert ["CANCELLED"] * 5 == await states(database, ids)
+    assert await database.read(subscriptions.next_sweep) is None
+
+
+# --- plans
+
+BY_ID: Final = "sqlite_autoindex_notifications_1"
+INDEXES: Final = {
+    "PROMOTE_DUE": {"notifications_timer", BY_ID},
+    "SELECT_ABANDONED": {"notifications_leases"},
+    "SELECT_NEXT_DUE": {"notifications_timer", "notifications_leases"},
+    "SELECT_LANES_AFTER": {"notifications_lane"},
+    "CLAIM_FROM_LANE": {"notifications_lane", BY_ID},
+    "HOLD_LANE": {"notifications_lane", BY_ID},
+    "SELECT_PENDING_AFTER": {"notifications_pending"},
+}
+STATEMENTS: Final = {name.rpartition(".")[2]: sql for name, sql in statements_of(queue).items()}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_statement_of_the_queue_uses_its_index(database: Database, name: str) -> None:
+    """None looks at rows that it does not want, however long the history is, and none sorts."""
+    sql: Any = "EXPLAIN QUERY PLAN " + render(STATEMENTS[name], Dialect.SQLITE)
+    params = dict.fromkeys(for_postgres(STATEMENTS[name]).parameters, 1)
+
+    plan = [row["detail"] for row in await database.read(lambda tx: tx.rows(sql, **params))]
+
+    used = {found for step in plan for found in re.findall(r"INDEX (\w+)", step)}
+    # A scan may only be one of what a subquery has found.
+    scanned = [step for step in plan if step.startswith("SCAN notifications") and "USING" not in step]
+    assert INDEXES.get(name, {BY_ID}) == used
+    assert [] == scanned
+    assert [] == [step for step in plan if "TEMP B-TREE" in step]

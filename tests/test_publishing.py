@@ -1,0 +1,331 @@
+"""Accepting events: one transaction, exact matches, and repeated requests recognised."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.errors import EventTypeUnknown, RequestIdReused, ResourceExists
+from service.domain.names import Workspace
+from service.matching import Matchers
+from service.publishing import EventDraft, Published, Publisher
+from service.storage.database import Database
+from service.storage.sqlite import SqliteDatabase
+from tests.fakes import (
+    WORKSPACE,
+    CountingIds,
+    FakeClock,
+    HookedDatabase,
+    change,
+    subscribe,
+    subscription_of,
+    unsubscribe,
+)
+
+EVENT_ID: Final = "0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10"
+SELECT_OWED: Final = "SELECT subscription_id FROM notifications WHERE event_id = :event_id ORDER BY subscription_id"
+COUNT_EVENTS: Final = "SELECT count(*) AS count FROM events"
+
+
+def draft_of(**changes: Any) -> EventDraft:
+    """Return a draft, with a field or two of its own."""
+    plain = EventDraft(
+        event_type="agent.created",
+        source="agents/a-17",
+        subject="",
+        attributes={},
+        payload=b"{}",
+        payload_is_json=True,
+        content_type="application/json",
+        context_json="",
+        occur_time_ns=None,
+        event_id=None,
+        request_id=None,
+    )
+    return replace(plain, **changes)
+
+
+class Wakes:
+    """Counts how often the dispatcher was woken."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+def publisher_of(
+    database: Database, *, workspaces_max: int = 10, wakes: Wakes | None = None, **given: Any
+) -> Publisher:
+    """Return a publisher that knows every event type, unless told otherwise."""
+    plain: dict[str, Any] = {
+        "clock": FakeClock(),
+        "ids": CountingIds(),
+        "on_accepted": wakes or Wakes(),
+        "allow_unknown_event_types": True,
+    }
+    return Publisher(database, Matchers(database, workspaces_max=workspaces_max), **plain | given)
+
+
+async def owed(database: SqliteDatabase, published: Published) -> list[str]:
+    """Return to which subscriptions an event is owed, once for each notification."""
+    rows = await database.read(lambda tx: tx.rows(SELECT_OWED, event_id=published.event.id))
+    return [row["subscription_id"] for row in rows]
+
+
+async def events_stored(database: SqliteDatabase) -> int:
+    """Return how many events there are."""
+    return int((await database.read(lambda tx: tx.rows(COUNT_EVENTS)))[0]["count"])
+
+
+# --- matching at the moment of the commit
+
+
+async def test_event_is_owed_to_the_subscriptions_that_match(database: SqliteDatabase) -> None:
+    """And the dispatcher is woken once for the whole batch."""
+    await subscribe(
+        database,
+        subscription_of("all"),
+        subscription_of("channels", event_types=("channel.*",)),
+        subscription_of("support", attribute_filters={"team": "support"}),
+        subscription_of("off", enabled=False),
+    )
+    wakes = Wakes()
+
+    published = await publisher_of(database, wakes=wakes).publish(
+        WORKSPACE,
+        [draft_of(), draft_of(event_type="channel.lost"), draft_of(attributes={"team": "support"})],
+    )
+
+    assert [["all"], ["all", "channels"], ["all", "support"]] == [await owed(database, each) for each in published]
+    assert [1, 2, 2] == [each.event.matched_count for each in published]
+    assert 1 == wakes.count
+
+
+async def test_first_publish_of_a_workspace_writes_once(database: SqliteDatabase) -> None:
+    """A matcher that was never loaded is loaded first, for a stale try costs a turn of the writer."""
+    await subscribe(database, subscription_of("a"))
+    hooked = HookedDatabase(database)
+    publisher = publisher_of(hooked)
+
+    for _ in range(2):
+        await publisher.publish(WORKSPACE, [draft_of()])
+    await publisher.publish(Workspace("acme", "empty"), [draft_of()])
+
+    assert 3 == hooked.writes
+
+
+async def test_subscription_created_between_match_and_commit_is_matched(database: SqliteDatabase) -> None:
+    """The accepting transaction sees that the revision is another."""
+    hooked = HookedDatabase(database)
+    publisher = publisher_of(hooked)
+    await publisher.publish(WORKSPACE, [draft_of()])
+
+    async def create_once() -> None:
+        hooked.before_write = None
+        await subscribe(database, subscription_of("late"))
+
+    hooked.before_write = create_once
+    [published] = await publisher.publish(WORKSPACE, [draft_of()])
+
+    assert (["late"], 1, 3) == (await owed(database, published), published.event.matched_count, hooked.writes)
+
+
+async def test_match_is_corrected_inside_the_transaction_after_three_stale_tries(database: SqliteDatabase) -> None:
+    """However often the subscriptions change, a publish ends, and is exact."""
+    await subscribe(database, subscription_of("gone"), subscription_of("moved"), subscription_of("kept"))
+    hooked = HookedDatabase(database)
+    publisher = publisher_of(hooked)
+
+    async def change_again() -> None:
+        await subscribe(database, subscription_of(f"new-{hooked.writes}"))
+        if hooked.writes == 4:
+            await unsubscribe(database, "gone")
+            await change(database, subscription_of("moved", event_types=("channel.*",)))
+
+    hooked.before_write = change_again
+    [published] = await publisher.publish(WORKSPACE, [draft_of()])
+
+    assert 4 == hooked.writes
+    assert ["kept", "new-1", "new-2", "new-3", "new-4"] == await owed(database, published)
+    assert (5, 1) == (published.event.matched_count, await events_stored(database))
+
+
+async def test_publisher_serves_more_workspaces_than_it_keeps_matchers_for(database: SqliteDatabase) -> None:
+    """And nothing of one workspace is owed to another."""
+    spaces = [Workspace("acme", f"w{number}") for number in range(5)]
+    for number, workspace in enumerate(spaces):
+        await subscribe(database, subscription_of(f"s{number}", workspace=workspace))
+    publisher = publisher_of(database, workspaces_max=2)
+
+    found = [
+        await owed(database, (await publisher.publish(workspace, [draft_of()]))[0]) for workspace in [*spaces, *spaces]
+    ]
+
+    assert [[f"s{number}"] for number in range(5)] * 2 == found
+
+
+async def test_preview_counts_matches_and_stores_nothing(database: SqliteDatabase) -> None:
+    """It reads only."""
+    await subscribe(database, subscription_of("a"))
+    hooked = HookedDatabase(database)
+
+    published = await publisher_of(hooked).preview(WORKSPACE, draft_of())
+
+    assert (1, 0, 0) == (published.event.matched_count, hooked.writes, await events_stored(database))
+
+
+# --- repeated requests
+
+
+@pytest.mark.parametrize(
+    "key", [{"request_id": "r-1"}, {"event_id": EVENT_ID}, {"request_id": "r-1", "event_id": EVENT_ID}]
+)
+async def test_repeated_request_gets_the_first_result(database: SqliteDatabase, key: dict[str, str]) -> None:
+    """In a later batch and within one, without its payload, and with the matches of the first time."""
+    await subscribe(database, subscription_of("a"))
+    publisher = publisher_of(database)
+    draft = draft_of(**key)
+
+    first, second = await publisher.publish(WORKSPACE, [draft, draft])
+    await subscribe(database, subscription_of("b"))
+    [third] = await publisher.publish(WORKSPACE, [draft])
+
+    assert [False, True, True] == [each.deduplicated for each in (first, second, third)]
+    assert 1 == len({each.event.id for each in (first, second, third)})
+    assert [1, 1] == [each.event.matched_count for each in (second, third)]
+    assert ([b"", b""], ["a"]) == ([second.event.payload, third.event.payload], await owed(database, first))
+    assert 1 == await events_stored(database)
+
+
+async def test_batch_may_mix_new_and_repeated_requests(database: SqliteDatabase) -> None:
+    """The results stand in the order of the drafts."""
+    publisher = publisher_of(database)
+    [old] = await publisher.publish(WORKSPACE, [draft_of(request_id="old")])
+
+    published = await publisher.publish(
+        WORKSPACE, [draft_of(request_id="new"), draft_of(request_id="old"), draft_of(), draft_of(request_id="new")]
+    )
+
+    assert [False, True, False, True] == [each.deduplicated for each in published]
+    assert (old.event.id, published[0].event.id) == (published[1].event.id, published[3].event.id)
+    assert 3 == await events_stored(database)
+
+
+async def test_same_request_id_in_another_workspace_is_another_request(database: SqliteDatabase) -> None:
+    """Ids are scoped to their workspace."""
+    publisher = publisher_of(database)
+
+    published = [
+        (await publisher.publish(Workspace("acme", name), [draft_of(request_id="r", event_id=EVENT_ID)]))[0]
+        for name in ("one", "two")
+    ]
+
+    assert [False, False] == [each.deduplicated for each in published]
+
+
+@pytest.mark.parametrize("is_one_batch", [True, False])
+@pytest.mark.parametrize(("key", "field"), [({"request_id": "r"}, "request_id"), ({"event_id": EVENT_ID}, "event_id")])
+async def test_request_id_of_a_request_that_said_something_else_is_refused(
+    database: SqliteDatabase, is_one_batch: bool, key: dict[str, str], field: str
+) -> None:
+    """With the path of the request in its batch; nothing of the batch is stored."""
+    publisher = publisher_of(database)
+    first, other = draft_of(**key), draft_of(**key, payload=b"[]", path="requests[1].")
+    before = [] if is_one_batch else [first]
+    await publisher.publish(WORKSPACE, before)
+
+    with pytest.raises(RequestIdReused, match=r"^requests\[1\]\.") as caught:
+        await publisher.publish(WORKSPACE, [draft_of(), *([first] if is_one_batch else []), other])
+
+    assert (f"requests[1].{field}", len(before)) == (caught.value.field, await events_stored(database))
+
+
+@pytest.mark.parametrize("is_one_batch", [True, False])
+async def test_event_id_that_another_request_has_used_is_refused(database: SqliteDatabase, is_one_batch: bool) -> None:
+    """Two request_ids are two requests, and an event has one id."""
+    publisher = publisher_of(database)
+    drafts = [draft_of(event_id=EVENT_ID, request_id=request_id) for request_id in ("r-1", "r-2")]
+    if not is_one_batch:
+        await publisher.publish(WORKSPACE, drafts[:1])
+
+    with pytest.raises(ResourceExists) as caught:
+        await publisher.publish(WORKSPACE, drafts if is_one_batch else drafts[1:])
+
+    assert "event_id" == caught.value.field
+
+
+async def test_unknown_event_type_is_refused_with_the_whole_batch(database: SqliteDatabase) -> None:
+    """Unless unknown types are allowed."""
+    publisher = publisher_of(database, allow_unknown_event_types=False)
+
+    with pytest.raises(EventTypeUnknown):
+        await publisher.publish(WORKSPACE, [draft_of()])
+
+    assert 0 == await events_stored(database)
+
+
+# --- the fingerprint
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"event_type": "agent.deleted"},
+        {"source": "agents/a-18"},
+        {"subject": "s"},
+        {"attributes": {"a": "1"}},
+        {"payload": b"{ }"},
+        {"payload_is_json": False},
+        {"content_type": "text/plain"},
+        {"context_json": "{}"},
+        {"occur_time_ns": 0},
+        {"occur_time_ns": 1},
+    ],
+)
+def test_every_field_that_a_request_says_is_in_its_fingerprint(changed: dict[str, Any]) -> None:
+    """Also the nanoseconds that are not stored."""
+    assert draft_of().fingerprint() != draft_of(**changed).fingerprint()
+
+
+@pytest.mark.parametrize("changed", [{"event_id": EVENT_ID}, {"request_id": "r"}, {"path": "requests[1]."}])
+def test_ids_and_place_of_a_request_are_not_in_its_fingerprint(changed: dict[str, Any]) -> None:
+    """They say which request it is, not what it says."""
+    assert draft_of().fingerprint() == draft_of(**changed).fingerprint()
+
+
+def test_order_of_attributes_does_not_matter() -> None:
+    """A map has none."""
+    one, other = ({"a": "1", "b": "2"}, {"b": "2", "a": "1"})
+
+    assert draft_of(attributes=one).fingerprint() == draft_of(attributes=other).fingerprint()
+
+
+TEXT_FIELDS: Final = ("event_type", "source", "subject", "content_type", "context_json")
+
+
+@given(
+    one=st.lists(st.text("ab", max_size=3), min_size=5, max_size=5),
+    other=st.lists(st.text("ab", max_size=3), min_size=5, max_size=5),
+    attributes=st.lists(st.dictionaries(st.text("ab", max_size=2), st.text("ab", max_size=2)), min_size=2, max_size=2),
+)
+def test_fingerprints_are_equal_only_if_the_requests_say_the_same(
+    one: list[str], other: list[str], attributes: list[dict[str, str]]
+) -> None:
+    """Where one field ends and the next begins is part of what is said."""
+    drafts = [
+        draft_of(attributes=each_attributes, **dict(zip(TEXT_FIELDS, fields, strict=True)))
+        for fields, each_attributes in zip((one, other), attributes, strict=True)
+    ]
+
+    assert (drafts[0] == drafts[1]) == (drafts[0].fingerprint() == drafts[1].fingerprint())
+
+
+def test_field_borders_are_in_the_fingerprint() -> None:
+    """What is `ab` and `c` is not `a` and `bc`."""
+    one, other = draft_of(source="ab", subject="c"), draft_of(source="a", subject="bc")
+
+    assert one.fingerprint() != other.fingerprint()
