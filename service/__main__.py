@@ -1,11 +1,12 @@
 """The command line: `tidings-server serve` and `tidings-server migrate`."""
 
 import asyncio
+import math
 import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 import uvloop
@@ -29,6 +30,16 @@ class _DatabasePath(click.ParamType[Path]):
         if str(value).startswith(("postgresql://", "postgres://")):
             self.fail("PostgreSQL is not supported by this version; give the path of a SQLite file", param, ctx)
         return Path(value)
+
+
+class _Seconds(click.FloatRange):
+    """A number of seconds; NaN, which is in no range and outside of none, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is not a number of seconds", param, ctx)
+        return float(seconds)
 
 
 _database = _option(
@@ -60,7 +71,7 @@ def main() -> None:
     "--dev",
     envvar="TIDINGS_DEV",
     is_flag=True,
-    help="For development: loopback destinations, any port and plaintext on any address are allowed, and logs are for people.",
+    help="For development: loopback destinations, any port, plaintext on any address; logs for people.",
 )
 @_option("--https-only", envvar="TIDINGS_HTTPS_ONLY", is_flag=True, help="Refuse http:// subscription URLs.")
 @_option(
@@ -104,7 +115,7 @@ def main() -> None:
     "--drain-timeout",
     "drain_timeout_s",
     envvar="TIDINGS_DRAIN_TIMEOUT",
-    type=click.IntRange(0, 600),
+    type=_Seconds(0, 600),
     default=25,
     help="How many seconds a stopping server gives to what is under way.",
 )

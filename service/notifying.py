@@ -15,9 +15,6 @@ from service.storage.notifications import IdRange
 LATEST_TIME_MS = (1 << 48) - 1
 """Later than every time stored: the end of what a UUIDv7 can say, in the year 10889."""
 
-# A notification's id is made inside the accepting transaction, its create_time is that of the event before it.
-_ID_LATER_MS_MAX = 60_000
-
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
@@ -119,7 +116,7 @@ class History:
                 return Page([], None)
             found = take(
                 read,
-                start=before or first_uuid7_at(only.created.end_ms + _ID_LATER_MS_MAX),
+                start=before or first_uuid7_at(only.created.end_ms),
                 position_of=lambda notification: notification.id,
                 wanted=only.wants,
                 page_size=page_size,

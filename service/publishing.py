@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from service.domain.clock import Clock
 from service.domain.errors import EventTypeUnknown, RequestIdReused, ResourceExists, quoted
-from service.domain.ids import Ids
+from service.domain.ids import Ids, uuid7_time_ms
 from service.domain.model import Event
 from service.domain.names import Workspace
 from service.matching import Matchers, Occurrence, rematch
@@ -138,9 +138,12 @@ class Publisher:
                 require_known_types=not self._allow_unknown_event_types,
                 ids=self._ids,
             )
-            accepted = await self._database.write(accept)
-            if not isinstance(accepted, _Stale):
+            try:
+                accepted = await self._database.write(accept)
+            finally:
+                # Also for a caller that gave up waiting: its events may well be committed.
                 self._on_accepted()
+            if not isinstance(accepted, _Stale):
                 return accepted
             matcher = await self._matchers.refresh(workspace)
         raise AssertionError("the last try corrects its matches inside the transaction")
@@ -256,20 +259,7 @@ class _Accept:
         now_ms = next(iter(stored.values())).create_time_ms
         events.insert(tx, list(stored.values()))
         notifications.insert(
-            tx,
-            [
-                NewNotification(
-                    id=self.ids.new(),
-                    workspace=event.workspace,
-                    event_id=event.id,
-                    event_type=event.event_type,
-                    subscription_uid=rule.uid,
-                    subscription_id=rule.id,
-                    create_time_ms=event.create_time_ms,
-                )
-                for index, event in stored.items()
-                for rule in matched[index]
-            ],
+            tx, [self._owed(event, rule) for index, event in stored.items() for rule in matched[index]]
         )
         requests = [
             PublishRequest(candidate.draft.request_key, candidate.fingerprint, stored[index].id)
@@ -277,6 +267,19 @@ class _Accept:
             if index in stored and candidate.draft.request_key is not None
         ]
         events.insert_requests(tx, self.workspace, requests, now_ms=now_ms)
+
+    def _owed(self, event: Event, rule: Rule) -> NewNotification:
+        notification_id = self.ids.new()
+        return NewNotification(
+            id=notification_id,
+            workspace=event.workspace,
+            event_id=event.id,
+            event_type=event.event_type,
+            subscription_uid=rule.uid,
+            subscription_id=rule.id,
+            # Lists go by the id and filter by the time, so the two must say the same.
+            create_time_ms=uuid7_time_ms(notification_id),
+        )
 
     def _earlier(self, tx: Transaction, event_id: str | None) -> Published:
         assert event_id is not None, "what is not new has a first use"

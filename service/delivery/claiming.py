@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from service.delivery.lanes import lane_limit, lane_room
+from service.delivery.lanes import LANE_LIMIT, lane_limit, lane_room
 from service.domain.model import DEFAULT_RETRY_POLICY, Attempt, Event, Subscription
 from service.domain.outcomes import Interrupted
 from service.domain.retry import Decision, Fail, RetryAt, Succeed, attempt_outcome, decide
@@ -60,7 +60,7 @@ class TickWork:
         TakeOverWork(owner=self.owner, due_until_ms=self.now_ms, now_ms=self.now_ms, rng=self.rng)(tx)
         queue.promote_due(tx, now_ms=self.now_ms, limit=_PROMOTED_MAX)
         lanes = queue.lanes_after(tx, self.cursor, limit=_LANES_MAX)
-        served = subscriptions.find_by_uid(tx, lanes)
+        served = subscriptions.find_by_uid(tx, [uid for uid in lanes if self._room(uid, LANE_LIMIT, self.free_slots)])
         held = self._hold_disabled(tx, [served[uid] for uid in lanes if uid in served])
         plan = self._plan([served[uid] for uid in lanes if uid in served and served[uid].enabled])
         claimed = queue.claim(tx, plan, owner=self.owner, now_ms=self.now_ms, lease_end_ms=self.now_ms + self.lease_ms)
@@ -88,15 +88,18 @@ class TickWork:
         for subscription in candidates:
             if free_slots == 0:
                 break
-            room = lane_room(
-                limit=lane_limit(subscription.max_concurrency),
-                free_slots=free_slots,
-                in_flight=self.in_flight.get(subscription.uid, 0),
-            )
+            room = self._room(subscription.uid, lane_limit(subscription.max_concurrency), free_slots)
             if room:
                 plan.append(LaneClaim(subscription.uid, room))
                 free_slots -= room
         return plan
+
+    def _room(self, uid: str, limit: int, free_slots: int) -> int:
+        return lane_room(
+            limit=limit,
+            free_slots=free_slots,
+            in_flight=self.in_flight.get(uid, 0),
+        )
 
     def _next_cursor(self, lanes: Sequence[str], plan: Sequence[LaneClaim]) -> str:
         planned_all_slots = sum(lane.limit for lane in plan) >= self.free_slots > 0

@@ -1,20 +1,20 @@
 """How many requests may be under way: in all, and for one subscription.
 
 A lane is what is owed to one subscription. What a lane may hold shrinks with the free slots, so that slow subscriptions
-leave room for the others: while fewer than 16 slots are free, no lane gets a second one.
+leave room for the others: while fewer than 32 slots are free, no lane gets a second one.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 
 LANE_LIMIT = 8
-_SHARE_OF_FREE_SLOTS = 8
+_SHARE_OF_FREE_SLOTS = 16
 
 
 def lane_room(*, limit: int, free_slots: int, in_flight: int) -> int:
     """Return how many more requests a lane may start: never beyond its limit.
 
-    Nor beyond an eighth of the free slots; but a lane with nothing under way may have one as long as a slot is free.
+    Nor beyond a sixteenth of the free slots; but a lane with nothing under way may have one as long as a slot is free.
     """
     allowed = min(limit, max(1, free_slots // _SHARE_OF_FREE_SLOTS), in_flight + free_slots)
     return max(0, allowed - in_flight)

@@ -59,6 +59,11 @@ def first_uuid7_at(time_ms: int) -> str:
     return str(uuid.UUID(int=_uuid7(max(0, min(time_ms, (1 << 48) - 1)), 0, 0)))
 
 
+def uuid7_time_ms(uuid7: str) -> int:
+    """Return the time in a version 7 UUID, in milliseconds since the Unix epoch."""
+    return uuid.UUID(uuid7).int >> 80
+
+
 def _uuid7(time_ms: int, rand_a: int, rand_b: int) -> int:
     return time_ms << 80 | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b
 

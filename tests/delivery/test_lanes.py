@@ -39,15 +39,13 @@ def test_stalled_lanes_cannot_take_everything(slots: int, lanes: list[int], roun
     assert sum(held) < slots
 
 
-def test_many_stalled_lanes_leave_room_once_their_requests_begin_to_time_out() -> None:
-    """60 lanes of 8 would fill 256 slots at once; as their requests end they get back an eighth of what is free."""
-    held = [0] * 60
-    for _ in range(3):
-        for lane in range(60):
-            held[lane] = 0
-            held[lane] = lane_room(limit=LANE_LIMIT, free_slots=256 - sum(held), in_flight=0)
+def test_60_stalled_lanes_leave_slots_free_of_256() -> None:
+    """First come first served, 32 lanes of 8 would take them all; with an eighth of what is free, 51 would."""
+    held: list[int] = []
+    for _ in range(60):
+        held.append(lane_room(limit=LANE_LIMIT, free_slots=256 - sum(held), in_flight=0))
 
-    assert 256 - sum(held) >= LANE_LIMIT
+    assert (12, 1) == (256 - sum(held), min(held))
 
 
 @pytest.mark.parametrize(
