@@ -19,7 +19,7 @@ from service.domain.model import (
     Subscription,
     SubscriptionState,
 )
-from service.domain.names import Workspace
+from service.domain.names import OPERATIONAL_EVENT_TYPES, RESERVED_EVENT_TYPE_PREFIX, Workspace
 from service.domain.patterns import check_pattern, is_exact, matches
 from service.domain.retry import check_policy
 from service.domain.signing import check_key, new_key
@@ -233,8 +233,7 @@ class Subscriptions:
     def _check_event_types(self, tx: Transaction, patterns: Collection[str]) -> None:
         if self._allow_unknown_event_types:
             return
-        # The reserved types exist without being created.
-        exact = [pattern for pattern in patterns if is_exact(pattern) and not pattern.startswith("tidings.")]
+        exact = [pattern for pattern in patterns if is_exact(pattern) and pattern not in OPERATIONAL_EVENT_TYPES]
         for pattern in sorted(event_types.missing(tx, exact)):
             raise EventTypeUnknown("subscription.event_types", pattern)
 
@@ -284,4 +283,12 @@ def _check_patterns(patterns: Sequence[str]) -> None:
             f"type; got {len(patterns)}",
         )
     for index, pattern in enumerate(patterns):
-        check_pattern(f"subscription.event_types[{index}]", pattern)
+        field = f"subscription.event_types[{index}]"
+        check_pattern(field, pattern)
+        if (
+            is_exact(pattern)
+            and pattern.startswith(RESERVED_EVENT_TYPE_PREFIX)
+            and pattern not in OPERATIONAL_EVENT_TYPES
+        ):
+            allowed = ", ".join(sorted(OPERATIONAL_EVENT_TYPES))
+            raise InvalidField(field, f"of Tidings' own event types there are {allowed}; got {quoted(pattern)}")

@@ -12,6 +12,15 @@ from service.domain.ids import check_resource_id
 _EVENT_TYPE_ID = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 EVENT_TYPE_CHARACTERS_MAX = 128
 RESERVED_EVENT_TYPE_PREFIX = "tidings."
+OPERATIONAL_EVENT_TYPES = frozenset(
+    {
+        "tidings.subscription.suspended",
+        "tidings.subscription.resumed",
+        "tidings.notification.failed",
+        "tidings.signing_key.rotated",
+    }
+)
+"""The event types that exist without being created. This version lets them be subscribed to but publishes none yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,6 +216,7 @@ def bad_subscriptions() -> Iterator[Bad]:
     yield subscribe("event_types", "got 101", event_types=["known"] * 101)
     for pattern in ("", "a..b", "a.", "a*", "**", "a.b*.c", "a b", "a\0", "a\n", "é", "a/b", "x" * 129):
         yield subscribe("event_types[1]", "", event_types=["known", pattern])
+    yield subscribe("event_types[0]", "tidings.subscription.suspended", event_types=["tidings.subscription.suspendet"])
     yield subscribe("event_types", '"unknown"; create it', "EVENT_TYPE_UNKNOWN", event_types=["known", "unknown"])
     for name in ("attribute_filters", "annotations"):
         yield subscribe(name, "at most 64", **{name: {str(n): "" for n in range(65)}})
