@@ -170,7 +170,8 @@ async def test_walk_through_works_when_pasted(server: ServerProcess) -> None:
     assert header_names(code("Subscribe and publish", "")) == header_names(printed.partition("\n\n")[0])
     assert 0 == await server.stop()
     assert {event: fields_of(server, event) for event in ("rpc.finished", "notification.attempted")} == {
-        row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) - {"failure_reason", "next_attempt_time", "error", "stale"}
+        row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1]))
+        - {"failure_reason", "next_attempt_time", "error", "stale"}
         for row in rows("Operations")
     }
 
