@@ -4,6 +4,7 @@ A matcher holds the rules of one workspace as of one revision, and is brought up
 since. It is used on the event loop only; what runs inside a transaction is the pure `rematch`.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class WorkspaceMatcher:
 
     def __init__(self) -> None:
         self.revision = _NEVER_LOADED
+        self.loading = asyncio.Lock()
         self._rules: dict[str, Rule] = {}
         self._index: PatternIndex[str] = PatternIndex()
 
@@ -72,17 +74,30 @@ class Matchers:
     async def loaded(self, workspace: Workspace) -> WorkspaceMatcher:
         """Return the workspace's matcher as it was left, which may be behind; a new one is loaded."""
         matcher = self._kept(workspace)
-        return await self.refresh(workspace) if matcher.revision == _NEVER_LOADED else matcher
+        return await self.newer(workspace, _NEVER_LOADED) if matcher.revision == _NEVER_LOADED else matcher
+
+    async def newer(self, workspace: Workspace, revision: int) -> WorkspaceMatcher:
+        """Return the workspace's matcher, brought up to date unless it is of another revision than this already.
+
+        Publishes that find the same revision out of date share one read.
+        """
+        matcher = self._kept(workspace)
+        async with matcher.loading:
+            if matcher.revision == revision:
+                await self._bring_up_to_date(workspace, matcher)
+        return matcher
 
     async def refresh(self, workspace: Workspace) -> WorkspaceMatcher:
         """Return the workspace's matcher with every change that is committed by now."""
         matcher = self._kept(workspace)
+        async with matcher.loading:
+            await self._bring_up_to_date(workspace, matcher)
+        return matcher
+
+    async def _bring_up_to_date(self, workspace: Workspace, matcher: WorkspaceMatcher) -> None:
         since = matcher.revision
         changed, revision = await self._database.read(lambda tx: _changes_since(tx, workspace, since))
-        # Another publish may have refreshed the same matcher meanwhile, further than this one.
-        if revision > matcher.revision:
-            matcher.apply((rule for rule in changed if rule.revision > matcher.revision), revision=revision)
-        return matcher
+        matcher.apply(changed, revision=revision)
 
     def _kept(self, workspace: Workspace) -> WorkspaceMatcher:
         matcher = self._matchers.setdefault(workspace, WorkspaceMatcher())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from service.domain.clock import Clock
-from service.domain.errors import EventTypeUnknown, RequestIdReused, ResourceExists, quoted
+from service.domain.errors import EventTypeUnknown, InvalidField, RequestIdReused, ResourceExists, quoted
 from service.domain.ids import Ids, uuid7_time_ms
 from service.domain.model import Event
 from service.domain.names import Workspace
@@ -20,6 +20,7 @@ from service.storage.notifications import NewNotification
 from service.storage.subscriptions import Rule
 
 _MATCHES_OUTSIDE_MAX = 3
+BATCH_NOTIFICATIONS_MAX = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class Publisher:
         ids: Ids,
         on_accepted: Callable[[], None],
         allow_unknown_event_types: bool,
+        batch_notifications_max: int = BATCH_NOTIFICATIONS_MAX,
     ) -> None:
         self._database = database
         self._matchers = matchers
@@ -114,6 +116,7 @@ class Publisher:
         self._ids = ids
         self._on_accepted = on_accepted
         self._allow_unknown_event_types = allow_unknown_event_types
+        self._batch_notifications_max = batch_notifications_max
 
     async def publish(self, workspace: Workspace, drafts: Sequence[EventDraft]) -> list[Published]:
         """Accept all drafts, or none; return the results in the order of the drafts.
@@ -123,12 +126,14 @@ class Publisher:
             RequestIdReused: a request_id was used before, also earlier in this batch, for a request that said something
                 else.
             ResourceExists: an event_id is taken.
+            InvalidField: the drafts match too many subscriptions for one transaction.
             DiskFull, StorageUnavailable: see Database.write.
         """
         candidates = [self._candidate(workspace, draft) for draft in drafts]
         matcher = await self._matchers.loaded(workspace)
         for tries_left in reversed(range(_MATCHES_OUTSIDE_MAX + 1)):
             matched = [matcher.match(candidate.occurrence) for candidate in candidates]
+            self._check_fan_out(matched)
             accept = _Accept(
                 workspace,
                 candidates,
@@ -145,7 +150,7 @@ class Publisher:
                 self._on_accepted()
             if not isinstance(accepted, _Stale):
                 return accepted
-            matcher = await self._matchers.refresh(workspace)
+            matcher = await self._matchers.newer(workspace, accept.revision)
         raise AssertionError("the last try corrects its matches inside the transaction")
 
     async def preview(self, workspace: Workspace, draft: EventDraft) -> Published:
@@ -160,6 +165,16 @@ class Publisher:
         matcher = await self._matchers.refresh(workspace)
         matched = matcher.match(candidate.occurrence)
         return Published(replace(candidate.event, matched_count=len(matched)))
+
+    def _check_fan_out(self, matched: Sequence[list[Rule]]) -> None:
+        """Refuse a batch whose commit would hold up every other publish. A single event is never too much."""
+        notifications_made = sum(map(len, matched))
+        if len(matched) > 1 and notifications_made > self._batch_notifications_max:
+            raise InvalidField(
+                "requests",
+                f"may match {self._batch_notifications_max} subscriptions together; these match {notifications_made}: "
+                "send fewer at once",
+            )
 
     def _candidate(self, workspace: Workspace, draft: EventDraft) -> _Candidate:
         event = Event(

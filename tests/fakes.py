@@ -236,6 +236,7 @@ class HookedDatabase:
         self.after_write: Hook | None = None
         self.refused_writes = 0
         self.writes = 0
+        self.reads = 0
         self._database = database
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
@@ -251,6 +252,7 @@ class HookedDatabase:
         return result
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
+        self.reads += 1
         return await self._database.read(work)
 
     async def close(self) -> None:

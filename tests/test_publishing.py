@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.errors import EventTypeUnknown, RequestIdReused, ResourceExists
+from service.domain.errors import EventTypeUnknown, InvalidField, RequestIdReused, ResourceExists
 from service.domain.names import Workspace
 from service.matching import Matchers
 from service.publishing import EventDraft, Published, Publisher
@@ -116,6 +116,29 @@ async def test_first_publish_of_a_workspace_writes_once(database: SqliteDatabase
     await publisher.publish(Workspace("acme", "empty"), [draft_of()])
 
     assert 3 == hooked.writes
+
+
+async def test_publishes_that_find_nothing_loaded_share_one_read(database: SqliteDatabase) -> None:
+    """After a restart many come at once, and each load reads every rule of the workspace."""
+    await subscribe(database, subscription_of("a"))
+    hooked = HookedDatabase(database)
+    publisher = publisher_of(hooked)
+
+    published = await asyncio.gather(*(publisher.publish(WORKSPACE, [draft_of()]) for _ in range(50)))
+
+    assert (1, 50) == (hooked.reads, sum(each.event.matched_count for [each] in published))
+
+
+async def test_batch_that_matches_too_much_for_one_transaction_is_refused(database: SqliteDatabase) -> None:
+    """It would hold up every other publish. One event alone cannot be sent in parts, so it is accepted."""
+    await subscribe(database, *map(subscription_of, "abc"))
+    publisher = publisher_of(database, batch_notifications_max=8)
+
+    with pytest.raises(InvalidField, match=r"^requests: may match 8 subscriptions together; these match 9"):
+        await publisher.publish(WORKSPACE, [draft_of()] * 3)
+    await publisher.publish(WORKSPACE, [draft_of()] * 2)
+
+    assert 2 == await events_stored(database)
 
 
 async def test_subscription_created_between_match_and_commit_is_matched(database: SqliteDatabase) -> None:

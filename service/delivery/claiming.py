@@ -33,42 +33,52 @@ class Claim:
 class Tick:
     """What a tick found.
 
+    `has_more` says that there may be more to do in the lanes that it looked at, as soon as slots are free.
     `cursor` is where the next tick begins among the lanes; it is empty when this one came to the last lane.
     `next_due_ms` is when the next waiting notification is due, None if none waits.
     """
 
     claims: list[Claim]
-    moved: int
+    has_more: bool
     cursor: str
     next_due_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class TickWork:
-    """One tick as a work. `in_flight` counts this process's requests by lane."""
+    """One tick as a work.
+
+    `in_flight` counts this process's requests by lane. `lanes` are those to look at, None for all from `cursor` on.
+    """
 
     owner: str
     now_ms: int
     lease_ms: int
     free_slots: int
     in_flight: Mapping[str, int]
-    cursor: str
     rng: Random
+    lanes: Sequence[str] | None = None
+    cursor: str = ""
 
     def __call__(self, tx: Transaction) -> Tick:
         """Take over what other processes left, promote what is due, claim as much as may be started."""
-        TakeOverWork(owner=self.owner, due_until_ms=self.now_ms, now_ms=self.now_ms, rng=self.rng)(tx)
-        queue.promote_due(tx, now_ms=self.now_ms, limit=_PROMOTED_MAX)
-        lanes = queue.lanes_after(tx, self.cursor, limit=_LANES_MAX)
+        takeover = TakeOverWork(owner=self.owner, due_until_ms=self.now_ms, now_ms=self.now_ms, rng=self.rng)
+        taken_over = takeover(tx)
+        promoted = queue.promote_due(tx, now_ms=self.now_ms, limit=_PROMOTED_MAX)
+        lanes = queue.lanes_after(tx, self.cursor, limit=_LANES_MAX) if self.lanes is None else self.lanes
         served = subscriptions.find_by_uid(tx, [uid for uid in lanes if self._room(uid, LANE_LIMIT, self.free_slots)])
         held = self._hold_disabled(tx, [served[uid] for uid in lanes if uid in served])
         plan = self._plan([served[uid] for uid in lanes if uid in served and served[uid].enabled])
         claimed = queue.claim(tx, plan, owner=self.owner, now_ms=self.now_ms, lease_end_ms=self.now_ms + self.lease_ms)
-        claims = _with_events(tx, [each for lane in claimed for each in lane], served)
         return Tick(
-            claims=claims,
-            moved=held + len(claims),
-            cursor=self._next_cursor(lanes, plan),
+            claims=_with_events(tx, [each for lane in claimed for each in lane], served),
+            has_more=(
+                taken_over == _TAKEN_OVER_MAX
+                or promoted == _PROMOTED_MAX
+                or held == _HELD_MAX
+                or self._was_cut_short(plan, claimed, served)
+            ),
+            cursor=self._next_cursor(lanes, plan) if self.lanes is None else self.cursor,
             next_due_ms=queue.next_due_ms(tx, owner=self.owner),
         )
 
@@ -76,7 +86,7 @@ class TickWork:
         hold_end_ms = self.now_ms + _HOLD_MS
         held = 0
         for subscription in candidates:
-            # What is too much for one transaction is met again in the next round, for this one moved something.
+            # What is too much for one transaction is met again in the next round, for this one has more.
             if not subscription.enabled and held < _HELD_MAX:
                 held += queue.hold(tx, subscription.uid, hold_end_ms=hold_end_ms, limit=_HELD_MAX - held)
         return held
@@ -93,6 +103,20 @@ class TickWork:
                 plan.append(LaneClaim(subscription.uid, room))
                 free_slots -= room
         return plan
+
+    def _was_cut_short(
+        self, plan: Sequence[LaneClaim], claimed: Sequence[Sequence[Claimed]], served: Mapping[str, Subscription]
+    ) -> bool:
+        """Say whether a lane gave all that it was asked for although its own limit allows more.
+
+        The plan shares the slots out as if every lane took all of its part. What others left over is for another round.
+        """
+        return any(
+            len(found) == lane.limit
+            and self.in_flight.get(lane.subscription_uid, 0) + lane.limit
+            < lane_limit(served[lane.subscription_uid].max_concurrency)
+            for lane, found in zip(plan, claimed, strict=True)
+        )
 
     def _room(self, uid: str, limit: int, free_slots: int) -> int:
         return lane_room(

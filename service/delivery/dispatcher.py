@@ -17,6 +17,7 @@ from service.domain.clock import Clock
 from service.domain.errors import Unavailable
 from service.storage import queue
 from service.storage.database import Database
+from service.storage.queue import Claimed
 
 _STORAGE_PAUSE_S = 0.5
 _AFTER_EVERY_LEASE_MS = 1 << 62
@@ -61,12 +62,16 @@ class Dispatcher:
         self._drain_timeout_s = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._under_way: dict[str, Claim] = {}
-        self._attempts: dict[str, asyncio.Task[None]] = {}
+        self._under_way: dict[Claimed, Claim] = {}
+        self._attempts: dict[Claimed, asyncio.Task[None]] = {}
         self._cursor = ""
+        self._look_everywhere = True
+        self._freed_lanes: set[str] = set()
+        self._next_due_ms: int | None = None
 
     def wake(self) -> None:
         """Look for work now: something was committed that may be due."""
+        self._look_everywhere = True
         self._wake.set()
 
     async def run(self) -> None:
@@ -76,8 +81,12 @@ class Dispatcher:
             await self._take_over_everything()
             while not self._stopping:
                 self._wake.clear()
-                tick = await self._fill_slots(tasks)
-                await self._wait(tick)
+                freed_lanes, self._freed_lanes = self._freed_lanes, set()
+                if self._look_everywhere:
+                    await self._claim_everywhere(tasks)
+                else:
+                    await self._claim_from(freed_lanes, tasks)
+                await self._wait()
             await self._drain()
             recorder.cancel()
 
@@ -102,37 +111,67 @@ class Dispatcher:
                 return
             _log.info("claims.taken_over", count=taken_over)
 
-    async def _fill_slots(self, tasks: asyncio.TaskGroup) -> Tick | None:
-        """Claim lane by lane until no slot is free, or a whole round over the lanes moved nothing."""
-        moved = 0
-        is_whole_round = not self._cursor
-        while not self._stopping and self._slots.free:
-            try:
-                tick = await self._database.write(self._tick_work())
-            except Unavailable as error:
-                await self._pause(error)
+    async def _claim_everywhere(self, tasks: asyncio.TaskGroup) -> None:
+        """Claim lane by lane until no slot is free, or no lane has more that may go."""
+        self._look_everywhere = False
+        # A round that begins in the middle has not seen the lanes before that.
+        has_more = bool(self._cursor)
+        while self._slots.free and not self._stopping:
+            tick = await self._tick(tasks)
+            if tick is None:
                 continue
-            for claim in tick.claims:
-                self._start(claim, tasks)
-            moved += tick.moved
+            has_more = has_more or tick.has_more
             self._cursor = tick.cursor
-            if not tick.cursor:
-                if is_whole_round and not moved:
-                    return tick
-                moved = 0
-                is_whole_round = True
-        return None
+            if tick.cursor:
+                continue
+            if not has_more:
+                return
+            has_more = False
+        # Whichever slot comes free next, any lane may be waiting for it.
+        self._look_everywhere = True
 
-    async def _wait(self, tick: Tick | None) -> None:
+    async def _claim_from(self, lanes: set[str], tasks: asyncio.TaskGroup) -> None:
+        """Claim from the lanes in which a request has ended. The others have nothing that may go, or are full."""
+        has_more = True
+        while has_more and self._slots.free and not self._stopping:
+            tick = await self._tick(tasks, tuple(lanes))
+            has_more = tick is None or tick.has_more
+
+    async def _tick(self, tasks: asyncio.TaskGroup, lanes: Sequence[str] | None = None) -> Tick | None:
+        """Claim and start what one transaction finds; None if the database was in the way."""
+        work = TickWork(
+            owner=self._owner,
+            now_ms=self._clock.now_ms(),
+            lease_ms=self._lease_ms,
+            free_slots=self._slots.free,
+            in_flight=self._slots.in_flight_by_lane(),
+            rng=self._rng,
+            lanes=lanes,
+            cursor=self._cursor,
+        )
+        try:
+            tick = await self._database.write(work)
+            if self._stopping:
+                await self._give_back([claim.claimed for claim in tick.claims])
+                return None
+        except Unavailable as error:
+            await self._pause(error)
+            return None
+        self._next_due_ms = tick.next_due_ms
+        for claim in tick.claims:
+            self._start(claim, tasks)
+        return tick
+
+    async def _wait(self) -> None:
         """Wait to be woken, for the next notification that is due, or for the time to look anyway."""
         timeout_s = self._poll_s
-        if tick is not None and tick.next_due_ms is not None:
-            timeout_s = min(timeout_s, max(0, tick.next_due_ms - self._clock.now_ms()) / 1000)
+        if self._next_due_ms is not None:
+            timeout_s = min(timeout_s, max(0, self._next_due_ms - self._clock.now_ms()) / 1000)
         try:
             async with asyncio.timeout(timeout_s):
                 await self._wake.wait()
         except TimeoutError:
-            return
+            self._look_everywhere = True
 
     async def _drain(self) -> None:
         """Let what is under way finish, and break off the rest. Ends in time, whatever the database does."""
@@ -154,33 +193,23 @@ class Dispatcher:
 
     async def _release_unfinished(self) -> None:
         """Break off what is still under way and give its claims back, without counting an attempt."""
-        claims = [self._under_way[notification_id] for notification_id in self._attempts]
+        unfinished = list(self._attempts)
         for attempt in self._attempts.values():
             attempt.cancel()
-        now_ms = self._clock.now_ms()
-        await self._database.write(
-            lambda tx: queue.release_leases(tx, [claim.claimed for claim in claims], now_ms=now_ms)
-        )
-        _log.warning("claims.released", count=len(claims))
-        self._ended(claims)
+        await self._give_back(unfinished)
+        _log.warning("claims.released", count=len(unfinished))
+        self._ended([self._under_way[claimed] for claimed in unfinished])
 
-    def _tick_work(self) -> TickWork:
-        return TickWork(
-            owner=self._owner,
-            now_ms=self._clock.now_ms(),
-            lease_ms=self._lease_ms,
-            free_slots=self._slots.free,
-            in_flight=self._slots.in_flight_by_lane(),
-            cursor=self._cursor,
-            rng=self._rng,
-        )
+    async def _give_back(self, claims: Sequence[Claimed]) -> None:
+        now_ms = self._clock.now_ms()
+        await self._database.write(lambda tx: queue.release_leases(tx, claims, now_ms=now_ms))
 
     def _start(self, claim: Claim, tasks: asyncio.TaskGroup) -> None:
         self._slots.take(claim.subscription.uid)
-        self._under_way[claim.claimed.notification_id] = claim
+        self._under_way[claim.claimed] = claim
         self._idle.clear()
         task = tasks.create_task(self._attempt(claim), name=f"attempt {claim.claimed.notification_id}")
-        self._attempts[claim.claimed.notification_id] = task
+        self._attempts[claim.claimed] = task
 
     async def _attempt(self, claim: Claim) -> None:
         try:
@@ -190,7 +219,7 @@ class Dispatcher:
             _log.exception("attempt.crashed", notification=claim.claimed.notification_id)
             delivery = self._courier.crashed(claim)
         # In one step: an attempt is either broken off and its claim released, or recorded.
-        del self._attempts[claim.claimed.notification_id]
+        del self._attempts[claim.claimed]
         self._recorder.add(delivery)
 
     def _recorded(self, deliveries: Sequence[Delivery]) -> None:
@@ -199,7 +228,8 @@ class Dispatcher:
     def _ended(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
             self._slots.give_back(claim.subscription.uid)
-            del self._under_way[claim.claimed.notification_id]
+            self._freed_lanes.add(claim.subscription.uid)
+            del self._under_way[claim.claimed]
         if not self._under_way:
             self._idle.set()
         self._wake.set()

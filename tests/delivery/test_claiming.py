@@ -88,7 +88,31 @@ async def test_tick_claims_no_more_than_slots_and_lanes_allow(
     found = await tick(database, free_slots=free_slots, in_flight=in_flight)
 
     assert expected == by_lane(found)
-    assert sum(expected.values()) == found.moved
+
+
+@pytest.mark.parametrize(
+    ("free_slots", "expected"), [(1024, ({"a": 1, "b": 8}, False)), (32, ({"a": 1, "b": 1}, True))]
+)
+async def test_tick_says_that_there_is_more_when_a_lane_got_less_than_it_may(
+    database: SqliteDatabase, free_slots: int, expected: tuple[dict[str, int], bool]
+) -> None:
+    """Of 32 free slots a is given 2 and takes 1, and b is given 1 of the 30 that are then thought to be left."""
+    await subscribe(database, subscription_of("a"), subscription_of("b"))
+    await owe(database, event_of(), ["a"] + ["b"] * 20)
+
+    found = await tick(database, free_slots=free_slots)
+
+    assert expected == (by_lane(found), found.has_more)
+
+
+async def test_tick_looks_only_at_the_lanes_that_it_is_given(database: SqliteDatabase) -> None:
+    """A request that ends makes room in its own lane, and the round over all lanes goes on where it was."""
+    await subscribe(database, *map(subscription_of, "abc"))
+    await owe(database, event_of(), list("abc"))
+
+    found = await tick(database, lanes=("b", "gone"), cursor="a")
+
+    assert ({"b": 1}, "a", False) == (by_lane(found), found.cursor, found.has_more)
 
 
 async def test_scarce_slots_go_round_the_lanes(database: SqliteDatabase) -> None:
@@ -130,7 +154,7 @@ async def test_event_owed_to_many_subscriptions_is_read_and_kept_once(database: 
     uids = [f"s{number:02}" for number in range(40)]
     await subscribe(database, *map(subscription_of, uids))
     await owe(database, event_of(payload=b'"long"'), uids)
-    work = TickWork("me", NOW_MS, LEASE_MS, 1024, {}, "", Random(1))
+    work = TickWork("me", NOW_MS, LEASE_MS, 1024, {}, Random(1))
 
     def counted(tx: Transaction) -> tuple[Tick, int]:
         counter = ReadCounter(tx, events.SELECT_EVENT)
@@ -146,13 +170,13 @@ async def test_event_owed_to_many_subscriptions_is_read_and_kept_once(database: 
 
 
 async def test_notifications_of_a_disabled_subscription_are_held(database: SqliteDatabase) -> None:
-    """They keep waiting, the others go on, and the tick says that it moved something."""
+    """They keep waiting, and the others go on."""
     await subscribe(database, subscription_of("a", enabled=False), subscription_of("b"))
     ids = await owe(database, event_of(), ["a", "a", "b"])
 
     found = await tick(database)
 
-    assert ({"b": 1}, 3, NOW_MS + DAYS_14_MS) == (by_lane(found), found.moved, found.next_due_ms)
+    assert ({"b": 1}, False, NOW_MS + DAYS_14_MS) == (by_lane(found), found.has_more, found.next_due_ms)
     assert [1, 1, 0] == [(await stored(database, each))["held"] for each in ids]
     assert {} == by_lane(await tick(database))
 
@@ -160,9 +184,13 @@ async def test_notifications_of_a_disabled_subscription_are_held(database: Sqlit
 async def test_held_in_one_tick_is_bounded_over_all_lanes(database: SqliteDatabase) -> None:
     """One transaction never moves more than a slice; the next round meets the rest."""
     await subscribe(database, *(subscription_of(uid, enabled=False) for uid in "ab"))
-    await owe(database, event_of(), ["a"] * 400 + ["b"] * 400)
+    ids = await owe(database, event_of(), ["a"] * 400 + ["b"] * 400)
 
-    assert [500, 300, 0] == [(await tick(database)).moved for _ in range(3)]
+    ticks = [await tick(database) for _ in range(2)]
+
+    assert [True, False] == [found.has_more for found in ticks]
+    assert [] == (await tick(database)).claims
+    assert 800 == sum([(await stored(database, each))["held"] for each in ids])
 
 
 async def test_deleted_subscription_is_not_delivered_to(database: SqliteDatabase) -> None:
@@ -173,7 +201,7 @@ async def test_deleted_subscription_is_not_delivered_to(database: SqliteDatabase
 
     found = await tick(database)
 
-    assert ({"b": 1}, 1, "") == (by_lane(found), found.moved, found.cursor)
+    assert ({"b": 1}, False, "") == (by_lane(found), found.has_more, found.cursor)
 
 
 async def test_claim_carries_the_subscription_as_it_is_now(database: SqliteDatabase) -> None:

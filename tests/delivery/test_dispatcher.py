@@ -275,7 +275,7 @@ async def test_attempt_that_ends_as_the_drain_times_out_is_recorded_or_released_
     looked = asyncio.Event()
 
     async def say_when_nothing_is_left() -> None:
-        if hooked.writes == 3:  # The first takes over, the second claims, the third finds nothing.
+        if hooked.writes == 2:  # The first takes over, the second claims, and nothing is left.
             looked.set()
 
     hooked.after_write = say_when_nothing_is_left
@@ -295,6 +295,27 @@ async def test_attempt_that_ends_as_the_drain_times_out_is_recorded_or_released_
     row = await stored(database, one)
     assert (row["state"], row["attempt_count"]) in [("SUCCEEDED", 1), ("READY", 0)]
     assert row["lease_owner"] is None
+
+
+async def test_what_is_claimed_as_the_server_stops_is_given_back(database: SqliteDatabase, clock: FakeClock) -> None:
+    """Stopping means that nothing new is begun, not even what a transaction under way has claimed."""
+    await subscribe(database, subscription_of("a"))
+    [one] = await owe(database, event_of(), ["a"])
+    hooked = HookedDatabase(database)
+    transport = FakeTransport(lambda _: reply_of(204))
+    dispatcher = dispatcher_of(hooked, transport, clock)
+
+    async def stop_after_the_claim() -> None:
+        if hooked.writes == 2:  # The first takes over.
+            dispatcher.stop(drain_timeout_s=1)
+
+    hooked.after_write = stop_after_the_claim
+    async with asyncio.timeout(WAIT_S):
+        await dispatcher.run()
+
+    row = await stored(database, one)
+    assert ("READY", None, 0) == (row["state"], row["lease_owner"], row["attempt_count"])
+    assert [] == transport.requests
 
 
 async def test_stop_ends_in_time_though_the_database_refuses(database: SqliteDatabase, clock: FakeClock) -> None:

@@ -41,7 +41,7 @@ async def claims_of(database: SqliteDatabase, count: int) -> list[Claim]:
     uids = [f"s{number % 200:03}" for number in range(count)]
     await subscribe(database, *(subscription_of(uid, retry_policy=TWO_RETRIES) for uid in sorted(set(uids))))
     await owe(database, event_of(), uids)
-    tick = await database.write(TickWork("me", NOW_MS, 60_000, 8 * count + 8, {}, "", Random(1)))
+    tick = await database.write(TickWork("me", NOW_MS, 60_000, 8 * count + 8, {}, Random(1)))
     assert count == len(tick.claims)
     return tick.claims
 
