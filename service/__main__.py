@@ -4,19 +4,32 @@ import asyncio
 import math
 import signal
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+import structlog
 import uvloop
 
 from service.api.addresses import ListenError
 from service.app import serve as run_server
-from service.settings import DELIVERY_SLOTS_HARD_MAX, PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_HARD_MAX, Settings
+from service.settings import (
+    DELIVERY_SLOTS_HARD_MAX,
+    PAYLOAD_BYTES_DEFAULT,
+    PAYLOAD_BYTES_HARD_MAX,
+    Settings,
+    SettingsError,
+)
 from service.storage.database import FatalStorageError, OpenError
 from service.storage.migrations import migrate as migrate_database
 from service.telemetry.logs import configure_logging
+
+_log = structlog.get_logger()
+
+# What an operator can mend: one sentence says it all.
+_FOR_OPERATORS = (OpenError, ListenError, SettingsError, FatalStorageError)
 
 # Every option says in --help which environment variable it has.
 _option = partial(click.option, show_envvar=True, show_default=True)
@@ -133,8 +146,8 @@ def serve(**options: object) -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve_until_signalled(settings))
-    except* (OpenError, ListenError, ValueError, FatalStorageError) as errors:
-        _fail(errors.exceptions[0])
+    except Exception as error:
+        _fail(error)
 
 
 async def _serve_until_signalled(settings: Settings) -> None:
@@ -162,9 +175,24 @@ def migrate(database: Path) -> None:
     click.echo(f"{database}: {'applied ' + ', '.join(applied) if applied else 'up to date'}")
 
 
-def _fail(error: BaseException) -> NoReturn:
-    click.echo(f"tidings-server: {error}", err=True)
+def _fail(error: Exception) -> NoReturn:
+    """Exit with 1 and say why: what an operator can mend in one sentence, a bug with its traceback in the log."""
+    causes = list(_causes(error))
+    foreseen = [cause for cause in causes if isinstance(cause, _FOR_OPERATORS)]
+    if len(foreseen) < len(causes):
+        _log.exception("server.failed", exc_info=error)
+    if foreseen:
+        click.echo(f"tidings-server: {foreseen[0]}", err=True)
     sys.exit(1)
+
+
+def _causes(error: Exception) -> Iterator[Exception]:
+    """Yield the exceptions that task groups have put together."""
+    if not isinstance(error, ExceptionGroup):
+        yield error
+        return
+    for each in error.exceptions:
+        yield from _causes(each)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import resource
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib.metadata import version
 from random import SystemRandom
 
@@ -21,21 +21,30 @@ from service.cataloguing import EventTypes
 from service.delivery.courier import Courier
 from service.delivery.dispatcher import Dispatcher
 from service.delivery.sweeper import Sweeper
-from service.delivery.transport import AiohttpTransport
+from service.delivery.transport import AiohttpTransport, Transport
 from service.domain.clock import SystemClock
-from service.domain.destinations import parse_destination_policy
+from service.domain.destinations import DestinationPolicy, parse_destination_policy
 from service.domain.ids import Uuid7Ids
 from service.matching import Matchers
 from service.notifying import History
 from service.publishing import Publisher
-from service.settings import Settings
-from service.storage.database import FatalStorageError
+from service.settings import Settings, SettingsError
+from service.storage.database import Database, FatalStorageError
 from service.storage.sqlite import SqliteDatabase
 from service.subscribing import Subscriptions
 
-_LOOKUPS_MAX = 64
+_LAST_CALLS_S = 5.0
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """The parts that a server starts and stops, wired together."""
+
+    dispatcher: Dispatcher
+    sweeper: Sweeper
+    api: ApiServer
 
 
 async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Callable[[tuple[str, ...]], None]) -> None:
@@ -47,81 +56,30 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
     Raises:
         OpenError: the database cannot be opened.
         ListenError: an address cannot be had, or must not be used without encryption.
-        ValueError: an allowed destination or port makes no sense.
+        SettingsError: an allowed destination or port makes no sense.
         FatalStorageError: the database's storage broke while the server ran.
     """
     _check_plaintext_allowed(settings)
-    destinations = parse_destination_policy(
-        settings.allow_destinations,
-        settings.allow_ports,
-        https_only=settings.https_only,
-        dev=settings.dev,
-    )
-    clock, rng = SystemClock(), SystemRandom()
-    ids = Uuid7Ids(clock, rng)
+    destinations = _destination_policy(settings)
     broken: list[FatalStorageError] = []
 
     def on_fatal(error: FatalStorageError) -> None:
         broken.append(error)
         stopping.set()
 
-    # Names are looked up in threads; with the default handful of them a slow DNS server would hold up every receiver.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUPS_MAX, "tidings-lookup"))
-
     async with contextlib.AsyncExitStack() as stack:
         database = SqliteDatabase.open(settings.database, on_fatal=on_fatal)
         stack.push_async_callback(database.close)
-        transport = AiohttpTransport(
-            destinations,
-            user_agent=f"Tidings/{version('tidings-server')}",
-            connect_timeout_s=settings.connect_timeout_s,
-        )
+        transport = _build_transport(settings, destinations)
         stack.push_async_callback(transport.close)
-        dispatcher = Dispatcher(
-            database,
-            Courier(transport, clock=clock, rng=rng),
-            clock=clock,
-            rng=rng,
-            owner=ids.new(),
-            lease_s=settings.lease_s,
-            slots=_slots(settings.delivery_slots),
-        )
-        sweeper = Sweeper(database, clock=clock, on_released=dispatcher.wake)
-        servicers = Servicers(
-            subscriptions=SubscriptionService(
-                Subscriptions(
-                    database,
-                    destinations=destinations,
-                    clock=clock,
-                    ids=ids,
-                    rng=rng,
-                    on_sweep=sweeper.wake,
-                    allow_unknown_event_types=settings.allow_unknown_event_types,
-                )
-            ),
-            event_types=EventTypeService(EventTypes(database, clock=clock)),
-            publishing=PublishService(
-                Publisher(
-                    database,
-                    Matchers(database, workspaces_max=settings.matchers_max),
-                    clock=clock,
-                    ids=ids,
-                    on_accepted=dispatcher.wake,
-                    allow_unknown_event_types=settings.allow_unknown_event_types,
-                ),
-                payload_bytes_max=settings.payload_bytes_max,
-            ),
-            notifications=NotificationService(History(database)),
-        )
-        calls = Calls(clock=clock, ids=ids, request_bytes_max=settings.request_bytes_max)
-        api = ApiServer(listen=settings.listen, calls=calls, servicers=servicers)
-        addresses = await api.start()
-        stack.push_async_callback(api.stop, 0)
+        server = _build_server(settings, database, transport, destinations)
+        addresses = await server.api.start()
+        stack.push_async_callback(server.api.stop, 0)
 
         async with asyncio.TaskGroup() as tasks:
-            delivering = tasks.create_task(dispatcher.run(), name="dispatcher")
-            sweeping = tasks.create_task(sweeper.run(), name="sweeper")
-            api.set_serving()
+            delivering = tasks.create_task(server.dispatcher.run(), name="dispatcher")
+            sweeping = tasks.create_task(server.sweeper.run(), name="sweeper")
+            server.api.set_serving()
             _log.info(
                 "server.started",
                 version=version("tidings-server"),
@@ -135,10 +93,11 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
             if broken:
                 raise broken[0]
             _log.info("server.stopping", drain_timeout_s=settings.drain_timeout_s)
-            api.drain()
-            dispatcher.stop(drain_timeout_s=settings.drain_timeout_s)
-            await api.stop(settings.drain_timeout_s)
+            server.api.drain()
+            server.dispatcher.stop(drain_timeout_s=settings.drain_timeout_s)
+            # Until then the port stays open: health says NOT_SERVING, and new calls are told to go elsewhere.
             await delivering
+            await server.api.stop(_LAST_CALLS_S)
             sweeping.cancel()
     _log.info("server.stopped")
 
@@ -150,6 +109,71 @@ def _check_plaintext_allowed(settings: Settings) -> None:
                 f"will not listen on {address} without encryption: only loopback addresses and unix sockets are "
                 "allowed, or any address with --dev"
             )
+
+
+def _destination_policy(settings: Settings) -> DestinationPolicy:
+    try:
+        return parse_destination_policy(
+            settings.allow_destinations,
+            settings.allow_ports,
+            https_only=settings.https_only,
+            dev=settings.dev,
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _build_transport(settings: Settings, destinations: DestinationPolicy) -> AiohttpTransport:
+    return AiohttpTransport(
+        destinations,
+        user_agent=f"Tidings/{version('tidings-server')}",
+        connect_timeout_s=settings.connect_timeout_s,
+    )
+
+
+def _build_server(
+    settings: Settings, database: Database, transport: Transport, destinations: DestinationPolicy
+) -> _Server:
+    clock, rng = SystemClock(), SystemRandom()
+    ids = Uuid7Ids(clock, rng)
+    dispatcher = Dispatcher(
+        database,
+        Courier(transport, clock=clock, rng=rng),
+        clock=clock,
+        rng=rng,
+        owner=ids.new(),
+        lease_s=settings.lease_s,
+        slots=_slots(settings.delivery_slots),
+    )
+    sweeper = Sweeper(database, clock=clock, on_released=dispatcher.wake)
+    subscriptions = Subscriptions(
+        database,
+        destinations=destinations,
+        clock=clock,
+        ids=ids,
+        rng=rng,
+        on_sweep=sweeper.wake,
+        allow_unknown_event_types=settings.allow_unknown_event_types,
+    )
+    publisher = Publisher(
+        database,
+        Matchers(database, workspaces_max=settings.matchers_max),
+        clock=clock,
+        ids=ids,
+        on_accepted=dispatcher.wake,
+        allow_unknown_event_types=settings.allow_unknown_event_types,
+    )
+    api = ApiServer(
+        listen=settings.listen,
+        calls=Calls(clock=clock, ids=ids, request_bytes_max=settings.request_bytes_max),
+        servicers=Servicers(
+            subscriptions=SubscriptionService(subscriptions),
+            event_types=EventTypeService(EventTypes(database, clock=clock)),
+            publishing=PublishService(publisher, payload_bytes_max=settings.payload_bytes_max),
+            notifications=NotificationService(History(database)),
+        ),
+    )
+    return _Server(dispatcher, sweeper, api)
 
 
 def _slots(most: int) -> int:

@@ -6,6 +6,7 @@ from typing import TypedDict
 from service.domain.attributes import check_attributes, check_display_name, check_text
 from service.domain.clock import Clock
 from service.domain.errors import EtagMismatch, InvalidField, ResourceExists, ResourceNotFound, quoted
+from service.domain.etags import check_etag
 from service.domain.json_text import check_json
 from service.domain.model import EventType
 from service.domain.names import check_event_type_id, check_event_type_not_reserved
@@ -14,7 +15,7 @@ from service.storage import event_types
 from service.storage.database import Database, Transaction
 
 _DESCRIPTION_CHARACTERS_MAX = 4_096
-_SERVICE_CHARACTERS_MAX = 64
+SERVICE_CHARACTERS_MAX = 64
 _EXAMPLES_MAX = 16
 _EXAMPLE_BYTES_MAX = 64 * 1024
 _ATTRIBUTE_KEYS_MAX = 64
@@ -93,16 +94,17 @@ class EventTypes:
         Raises:
             InvalidField: a field is not allowed.
             ResourceNotFound: there is none of this id.
-            EtagMismatch: an etag is given and not the current one.
+            EtagMismatch: an etag is given and not the current one, or another change came between.
         """
         _check(fields)
         now_ms = self._clock.now_ms()
 
         def work(tx: Transaction) -> EventType:
             current = _existing(tx, event_type_id)
-            _check_etag(current, etag)
+            check_etag(current.name, current.etag, given=etag)
             changed = replace(current, **fields, update_time_ms=now_ms, revision=max(now_ms, current.revision + 1))
-            event_types.update(tx, changed)
+            if not event_types.update(tx, changed, old_revision=current.revision):
+                raise _changed_meanwhile(current)
             return changed
 
         return await self._database.write(work)
@@ -112,17 +114,20 @@ class EventTypes:
 
         Raises:
             ResourceNotFound: there is none of this id, unless that is allowed.
-            EtagMismatch: an etag is given and not the current one.
+            EtagMismatch: an etag is given and not the current one, or another change came between.
         """
 
         def work(tx: Transaction) -> None:
-            current = event_types.find(tx, event_type_id)
-            if current is None and allow_missing:
-                return
-            _check_etag(_existing(tx, event_type_id), etag)
-            event_types.delete(tx, event_type_id)
+            current = _existing(tx, event_type_id)
+            check_etag(current.name, current.etag, given=etag)
+            if not event_types.delete(tx, event_type_id, old_revision=current.revision):
+                raise _changed_meanwhile(current)
 
-        await self._database.write(work)
+        try:
+            await self._database.write(work)
+        except ResourceNotFound:
+            if not allow_missing:
+                raise
 
 
 def _existing(tx: Transaction, event_type_id: str) -> EventType:
@@ -132,11 +137,8 @@ def _existing(tx: Transaction, event_type_id: str) -> EventType:
     return event_type
 
 
-def _check_etag(current: EventType, etag: str) -> None:
-    if etag not in ("", current.etag):
-        raise EtagMismatch(
-            f"{current.name} was changed since etag {quoted(etag)}; its etag is now {current.etag}: read it again",
-        )
+def _changed_meanwhile(event_type: EventType) -> EtagMismatch:
+    return EtagMismatch(f"{event_type.name} was changed by another request at the same time: read it again")
 
 
 def _check(fields: EventTypeFields) -> None:
@@ -145,7 +147,7 @@ def _check(fields: EventTypeFields) -> None:
     if "description" in fields:
         _check_description(fields["description"])
     if "service" in fields:
-        check_text("event_type.service", fields["service"], _SERVICE_CHARACTERS_MAX)
+        check_text("event_type.service", fields["service"], SERVICE_CHARACTERS_MAX)
     if "examples" in fields:
         _check_examples(fields["examples"])
     if "attribute_keys" in fields:

@@ -38,10 +38,14 @@ class NotificationFilter:
     states: frozenset[NotificationState] = frozenset()
     created: TimeRange = TimeRange()
 
-    def wants(self, notification: Notification) -> bool:
-        """Say whether a notification belongs in the list."""
+    def wants(self, notification: Notification, *, subscription_uid: str | None) -> bool:
+        """Say whether a notification belongs in the list.
+
+        Args:
+            subscription_uid: of the subscription that `subscription_id` names today, not of a deleted one of that name.
+        """
         return (
-            self.subscription_id in ("", notification.subscription_id)
+            subscription_uid in (None, notification.subscription_uid)
             and self.event_id in ("", notification.event_id)
             and self.event_type in ("", notification.event_type)
             and (not self.states or notification.state in self.states)
@@ -111,14 +115,17 @@ class History:
         """Return notifications with their last attempts, newest first."""
 
         def page(tx: Transaction) -> Page[Notification, str]:
-            read = _narrowest_list(tx, workspace, only)
-            if read is None:
-                return Page([], None)
+            subscription_uid = None
+            if only.subscription_id:
+                subscription = subscriptions.find(tx, workspace, only.subscription_id)
+                if subscription is None:
+                    return Page([], None)
+                subscription_uid = subscription.uid
             found = take(
-                read,
+                _narrowest_list(tx, workspace, only, subscription_uid),
                 start=before or first_uuid7_at(only.created.end_ms),
                 position_of=lambda notification: notification.id,
-                wanted=only.wants,
+                wanted=lambda notification: only.wants(notification, subscription_uid=subscription_uid),
                 page_size=page_size,
             )
             return Page(notifications.with_last_attempts(tx, found.items), found.next_position)
@@ -149,18 +156,16 @@ class History:
 
 
 def _narrowest_list(
-    tx: Transaction, workspace: Workspace, only: NotificationFilter
-) -> Callable[[str, int], list[Notification]] | None:
-    """Choose the index that leaves the fewest rows to pass over; None when nothing can be in the list."""
+    tx: Transaction, workspace: Workspace, only: NotificationFilter, subscription_uid: str | None
+) -> Callable[[str, int], list[Notification]]:
+    """Choose the index that leaves the fewest rows to pass over."""
     start = first_uuid7_at(only.created.start_ms)
     if only.event_id:
         return lambda before, limit: notifications.of_event(
             tx, workspace, only.event_id, IdRange(start, before), limit=limit
         )
-    if only.subscription_id:
-        subscription = subscriptions.find(tx, workspace, only.subscription_id)
-        if subscription is None:
-            return None
-        uid = subscription.uid
-        return lambda before, limit: notifications.of_subscription(tx, uid, IdRange(start, before), limit=limit)
+    if subscription_uid is not None:
+        return lambda before, limit: notifications.of_subscription(
+            tx, subscription_uid, IdRange(start, before), limit=limit
+        )
     return lambda before, limit: notifications.of_workspace(tx, workspace, IdRange(start, before), limit=limit)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 _SCANNED_MAX = 1_000
+# A small page of a list in which little is wanted would else take hundreds of queries.
+_SLICE_MIN = 100
 
 Item = TypeVar("Item")
 Position = TypeVar("Position")
@@ -37,7 +39,7 @@ def take(
     position = start
     scanned = 0
     while scanned < _SCANNED_MAX:
-        limit = min(page_size + 1, _SCANNED_MAX - scanned)
+        limit = min(max(page_size + 1, _SLICE_MIN), _SCANNED_MAX - scanned)
         slice_ = read(position, limit)
         for item in slice_:
             if len(items) == page_size:

@@ -232,7 +232,7 @@ class _Accept:
 
     def _matched_now(self, tx: Transaction) -> Sequence[list[Rule]] | None:
         """Return the matches as of this transaction; None if they are out of date and to be made again outside."""
-        if workspaces.revision(tx, self.workspace.key) == self.revision:
+        if workspaces.locked_revision(tx, self.workspace.key) == self.revision:
             return self.matched
         if not self.may_rematch:
             return None

@@ -11,6 +11,10 @@ PAYLOAD_BYTES_HARD_MAX = 1024 * 1024
 DELIVERY_SLOTS_HARD_MAX = 1_024
 
 
+class SettingsError(Exception):
+    """A setting that makes no sense. The message is one sentence for the operator; no traceback is needed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What `tidings-server serve` was told, and the limits that nobody needs to change."""

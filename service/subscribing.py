@@ -8,7 +8,8 @@ from typing import TypedDict
 from service.domain.attributes import check_annotations, check_attributes, check_display_name
 from service.domain.clock import Clock
 from service.domain.destinations import DestinationPolicy
-from service.domain.errors import EtagMismatch, EventTypeUnknown, InvalidField, ResourceExists, ResourceNotFound, quoted
+from service.domain.errors import EventTypeUnknown, InvalidField, ResourceExists, ResourceNotFound, quoted
+from service.domain.etags import check_etag
 from service.domain.headers import check_headers
 from service.domain.ids import Ids, check_resource_id
 from service.domain.model import (
@@ -109,10 +110,10 @@ class Subscriptions:
         )
 
         def work(tx: Transaction) -> Subscription:
-            self._check_event_types(tx, new.event_types)
-            _check_id_free(tx, new)
-            _check_display_name_free(tx, new)
             stored = replace(new, revision=workspaces.bump_revision(tx, workspace.key))
+            self._check_event_types(tx, stored.event_types)
+            _check_id_free(tx, stored)
+            _check_display_name_free(tx, stored)
             subscriptions.insert(tx, stored)
             return stored
 
@@ -172,11 +173,11 @@ class Subscriptions:
         now_ms = self._clock.now_ms()
 
         def work(tx: Transaction) -> Subscription:
+            revision = workspaces.bump_revision(tx, workspace.key)
             current = _existing(tx, workspace, subscription_id)
-            _check_etag(current, etag)
+            check_etag(current.name, current.etag, given=etag)
             # Patterns that stay are not judged again: their event type may have been deleted since.
             self._check_event_types(tx, set(fields.get("event_types", ())).difference(current.event_types))
-            revision = workspaces.bump_revision(tx, workspace.key)
             changed = replace(current, **fields, update_time_ms=now_ms, revision=revision)
             _check_display_name_free(tx, changed)
             subscriptions.update(tx, changed)
@@ -184,9 +185,11 @@ class Subscriptions:
                 subscriptions.start_release(tx, changed.uid)
             return changed
 
-        changed = await self._database.write(work)
-        self._on_sweep()
-        return changed
+        try:
+            return await self._database.write(work)
+        finally:
+            # Also for a caller that gave up waiting: the change may well be committed.
+            self._on_sweep()
 
     async def delete(self, workspace: Workspace, subscription_id: str, *, etag: str, allow_missing: bool) -> None:
         """Delete a subscription: it matches nothing from now on, and what is pending is cancelled in slices.
@@ -198,15 +201,18 @@ class Subscriptions:
         now_ms = self._clock.now_ms()
 
         def work(tx: Transaction) -> None:
-            if allow_missing and subscriptions.find(tx, workspace, subscription_id) is None:
-                return
-            current = _existing(tx, workspace, subscription_id)
-            _check_etag(current, etag)
             revision = workspaces.bump_revision(tx, workspace.key)
+            current = _existing(tx, workspace, subscription_id)
+            check_etag(current.name, current.etag, given=etag)
             subscriptions.delete(tx, current.uid, revision=revision, now_ms=now_ms)
 
-        await self._database.write(work)
-        self._on_sweep()
+        try:
+            await self._database.write(work)
+        except ResourceNotFound:
+            if not allow_missing:
+                raise
+        finally:
+            self._on_sweep()
 
     def _check(self, fields: SubscriptionFields) -> None:
         if "display_name" in fields:
@@ -243,13 +249,6 @@ def _existing(tx: Transaction, workspace: Workspace, subscription_id: str) -> Su
     if subscription is None:
         raise ResourceNotFound("subscription", workspace.subscription(subscription_id))
     return subscription
-
-
-def _check_etag(current: Subscription, etag: str) -> None:
-    if etag not in ("", current.etag):
-        raise EtagMismatch(
-            f"{current.name} was changed since etag {quoted(etag)}; its etag is now {current.etag}: read it again",
-        )
 
 
 def _check_id_free(tx: Transaction, new: Subscription) -> None:

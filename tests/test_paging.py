@@ -9,17 +9,19 @@ READ_MAX = 1_000
 
 
 class Numbers:
-    """A list of numbers, which counts how many of them were read."""
+    """A list of numbers, which counts how many of them were read, and how often."""
 
     def __init__(self, numbers: list[int]) -> None:
         self.numbers = sorted(set(numbers))
         self.read_count = 0
+        self.query_count = 0
 
     def after(self, position: int, limit: int) -> list[int]:
         """Return the next numbers after a position."""
         assert limit >= 1
         found = [number for number in self.numbers if number > position][:limit]
         self.read_count += len(found)
+        self.query_count += 1
         return found
 
 
@@ -73,3 +75,19 @@ def test_page_may_be_empty_and_have_a_next_one() -> None:
     )
 
     assert ([], 1_000) == (page.items, page.next_position)
+
+
+def test_small_page_of_a_sparse_list_takes_few_queries() -> None:
+    """Each reads 100 rows at least, however few of them the page will show."""
+    source = Numbers(list(range(1, 2_000)))
+
+    page = take(
+        source.after,
+        start=0,
+        position_of=lambda number: number,
+        wanted=lambda number: number == 1_000,
+        page_size=1,
+    )
+
+    assert ([1_000], 1_000) == (page.items, page.next_position)
+    assert 10 == source.query_count

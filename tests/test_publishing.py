@@ -1,5 +1,6 @@
 """Accepting events: one transaction, exact matches, and repeated requests recognised."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any, Final
 

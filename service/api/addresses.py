@@ -54,10 +54,10 @@ class UnixAddress:
         return self
 
 
-Address: TypeAlias = TcpAddress | UnixAddress
+ListenAddress: TypeAlias = TcpAddress | UnixAddress
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str) -> ListenAddress:
     """Return what `host:port`, `[ipv6]:port`, `unix:path` or `unix:///path` names.
 
     Raises:
@@ -87,7 +87,7 @@ def is_loopback(text: str) -> bool:
             return host.lower() == "localhost" or _is_loopback_ip(host)
 
 
-async def check_free(address: Address) -> None:
+async def check_free(address: ListenAddress) -> None:
     """Refuse an address that cannot be had, with the reason that grpc does not tell.
 
     It also refuses what grpc would do without a word: to take over the socket file of a running server, and to listen

@@ -33,8 +33,6 @@ from service.domain.clock import Clock
 from service.domain.errors import CallerError, Draining, ErrorReason, InvalidField, PayloadTooLarge, Unimplemented
 from service.domain.ids import Ids
 
-REQUEST_BYTES_MAX = 4 * 1024 * 1024
-
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Behaviour: TypeAlias = "Callable[[Any, Context], Any]"
@@ -63,7 +61,7 @@ class Calls(grpc.aio.ServerInterceptor):
             server's own limit must be above it, for grpc answers RESOURCE_EXHAUSTED.
     """
 
-    def __init__(self, *, clock: Clock, ids: Ids, request_bytes_max: int = REQUEST_BYTES_MAX) -> None:
+    def __init__(self, *, clock: Clock, ids: Ids, request_bytes_max: int) -> None:
         #: Set by `drain`. Endless streams wait for it beside what they stream, and end.
         self.draining = asyncio.Event()
         self._clock = clock

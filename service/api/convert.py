@@ -1,6 +1,6 @@
 """Between the contract's messages and the domain's values: pieces that more than one service needs."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -10,18 +10,13 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from service.domain.errors import InvalidField, Unimplemented
-from service.paging import Page
 
 _TIMESTAMP_S_MIN = -62_135_596_800
 _TIMESTAMP_S_MAX = 253_402_300_799
+_ENUM_VALUES_MAX = 100
 _DURATION_S_MAX = 315_576_000_000
-# A client takes messages of 4 MiB unless told otherwise, and no item is larger than half of that.
-_PAGE_BYTES_MAX = 2 * 1024 * 1024
 
 Member = TypeVar("Member", bound=StrEnum)
-Item = TypeVar("Item")
-Position = TypeVar("Position")
-Converted = TypeVar("Converted", bound=Message)
 
 
 def required(message: Message, field: str, *, prefix: str = "") -> None:
@@ -92,6 +87,8 @@ def enum_members(
     field: str, enum: EnumDescriptor, prefix: str, numbers: Collection[int], members: type[Member]
 ) -> frozenset[Member]:
     """Return the domain values of a repeated enum field."""
+    if len(numbers) > _ENUM_VALUES_MAX:
+        raise InvalidField(field, f"must be at most {_ENUM_VALUES_MAX} values; got {len(numbers)}")
     names: Mapping[int, str] = {value.number: value.name for value in enum.values if value.number != 0}
     allowed = ", ".join(names.values())
     found = set()
@@ -100,17 +97,3 @@ def enum_members(
             raise InvalidField(f"{field}[{index}]", f"must be one of {allowed}; got {number}")
         found.add(members(names[number].removeprefix(prefix)))
     return frozenset(found)
-
-
-def fit(
-    page: Page[Item, Position], convert: Callable[[Item], Converted], position_of: Callable[[Item], Position]
-) -> tuple[list[Converted], Position | None]:
-    """Return as many of a page's items as a client surely takes in one message, and where the next page goes on."""
-    messages: list[Converted] = []
-    size = 0
-    for index, item in enumerate(page.items):
-        if size > _PAGE_BYTES_MAX:
-            return messages, position_of(page.items[index - 1])
-        messages.append(convert(item))
-        size += messages[-1].ByteSize()
-    return messages, page.next_position

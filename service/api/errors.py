@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo
 from google.rpc.status_pb2 import Status as RpcStatus
 
+from service.api.convert import duration
 from service.domain.errors import CallerError, ErrorReason, ResourceError, Unavailable
 
 DOMAIN = "tidings.v1"
@@ -77,7 +77,7 @@ def _details(error: CallerError, message: str) -> Iterator[Message]:
         )
         yield BadRequest(field_violations=[violation])
     if isinstance(error, Unavailable):
-        yield RetryInfo(retry_delay=_duration(error.retry_after_s))
+        yield RetryInfo(retry_delay=duration(error.retry_after_s))
     if isinstance(error, ResourceError):
         yield ResourceInfo(
             resource_type=_cut(error.resource_type, _NAME_BYTES_MAX),
@@ -98,9 +98,3 @@ def _cut(text: str, bytes_max: int) -> str:
     if len(encoded) <= bytes_max:
         return encoded.decode()
     return encoded[: bytes_max - len("...")].decode("utf-8", "ignore") + "..."
-
-
-def _duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromNanoseconds(round(seconds * 1_000_000_000))
-    return duration

@@ -1,12 +1,11 @@
 """tidings.v1.EventTypeService over the use cases in `service.cataloguing`."""
 
-from typing import Any, cast
-
-from grpc.aio import ServicerContext
+from typing import cast
 
 from service.api import masks, paging
-from service.api.convert import check_choice, fit, required, timestamp, unbuilt
-from service.cataloguing import EventTypeFields, EventTypes
+from service.api.calls import Context
+from service.api.convert import check_choice, required, timestamp, unbuilt
+from service.cataloguing import SERVICE_CHARACTERS_MAX, EventTypeFields, EventTypes
 from service.domain.attributes import check_text
 from service.domain.model import EventType
 from service.domain.names import parse_event_type
@@ -16,9 +15,6 @@ from tidings.v1 import event_types_pb2_grpc as pb_grpc
 _UPDATABLE = frozenset(EventTypeFields.__annotations__)
 # A mask may name them too, for a message without a value that this version refuses leaves them as they are.
 _FIXED = frozenset(("json_schema", "schema_enforcement"))
-_SERVICE_CHARACTERS_MAX = 64
-
-Context = ServicerContext[Any, Any]
 
 
 class EventTypeService(pb_grpc.EventTypeServiceServicer):
@@ -41,17 +37,15 @@ class EventTypeService(pb_grpc.EventTypeServiceServicer):
 
     async def ListEventTypes(self, request: pb.ListEventTypesRequest, context: Context) -> pb.ListEventTypesResponse:
         """List event types by id."""
-        check_text("service", request.service, _SERVICE_CHARACTERS_MAX)
+        check_text("service", request.service, SERVICE_CHARACTERS_MAX)
         page_size = paging.page_size(request.page_size)
         scope = ("ListEventTypes", request.service)
-        position = paging.decode(request.page_token, scope=scope, shape=(str,))
-        page = await self._event_types.list(
-            after=position[0] if position else "", page_size=page_size, service=request.service
+        after = paging.decode(request.page_token, scope=scope, shape=str)
+        page = await self._event_types.list(after=after or "", page_size=page_size, service=request.service)
+        shown, next_page_token = paging.page_of(
+            page, _message, position_of=lambda event_type: event_type.id, scope=scope
         )
-        shown, next_position = fit(page, _message, lambda event_type: event_type.id)
-        return pb.ListEventTypesResponse(
-            event_types=shown, next_page_token=paging.encode((next_position,), scope=scope) if next_position else ""
-        )
+        return pb.ListEventTypesResponse(event_types=shown, next_page_token=next_page_token)
 
     async def UpdateEventType(self, request: pb.UpdateEventTypeRequest, context: Context) -> pb.UpdateEventTypeResponse:
         """Change an event type."""

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
 
-import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthServicer
 
+from service.api.calls import Context
 from service.domain.errors import Draining, ResourceNotFound
 
 OVERALL = ""
@@ -38,9 +37,7 @@ class Health(HealthServicer):
         self._ended = True
         self._tell_watchers()
 
-    async def Check(
-        self, request: HealthCheckRequest, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> HealthCheckResponse:
+    async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
         """Return the status of a service now.
 
         Raises:
@@ -50,9 +47,7 @@ class Health(HealthServicer):
             raise ResourceNotFound("service", request.service)
         return HealthCheckResponse(status=self._status)
 
-    async def Watch(
-        self, request: HealthCheckRequest, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> AsyncIterator[HealthCheckResponse]:
+    async def Watch(self, request: HealthCheckRequest, context: Context) -> AsyncIterator[HealthCheckResponse]:
         """Yield the status of a service now and whenever it changes.
 
         Raises:

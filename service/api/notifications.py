@@ -1,20 +1,16 @@
 """tidings.v1.NotificationService over the use cases in `service.notifying`."""
 
-from typing import Any
-
 from google.protobuf.message import Message
-from grpc.aio import ServicerContext
 
 from service.api import paging
-from service.api.convert import duration, enum_members, fit, time_ns, timestamp
+from service.api.calls import Context
+from service.api.convert import duration, enum_members, time_ns, timestamp
 from service.domain.errors import InvalidField, quoted
 from service.domain.model import Attempt, Event, Notification, NotificationState
 from service.domain.names import Workspace, check_event_type_id, parse_child, parse_workspace
 from service.notifying import LATEST_TIME_MS, History, NotificationFilter, TimeRange
 from tidings.v1 import notifications_pb2 as pb
 from tidings.v1 import notifications_pb2_grpc as pb_grpc
-
-Context = ServicerContext[Any, Any]
 
 
 class NotificationService(pb_grpc.NotificationServiceServicer):
@@ -27,7 +23,7 @@ class NotificationService(pb_grpc.NotificationServiceServicer):
         """Return an event with its payload."""
         name = parse_child("name", "events", request.name)
         event = await self._history.event(name.workspace, name.id)
-        return pb.GetEventResponse(event=event_message(event, with_payload=True))
+        return pb.GetEventResponse(event=event_message(event))
 
     async def ListEvents(self, request: pb.ListEventsRequest, context: Context) -> pb.ListEventsResponse:
         """List events, newest first."""
@@ -36,16 +32,14 @@ class NotificationService(pb_grpc.NotificationServiceServicer):
         accepted = _time_range(request)
         page_size = paging.page_size(request.page_size)
         scope = ("ListEvents", workspace.name, request.event_type, accepted.start_ms, accepted.end_ms)
-        position = paging.decode(request.page_token, scope=scope, shape=(int, str))
+        before = paging.decode(request.page_token, scope=scope, shape=(int, str))
         page = await self._history.events(
-            workspace, before=position, page_size=page_size, event_type=request.event_type, accepted=accepted
+            workspace, before=before, page_size=page_size, event_type=request.event_type, accepted=accepted
         )
-        shown, next_position = fit(
-            page, lambda event: event_message(event, with_payload=False), lambda event: (event.create_time_ms, event.id)
+        shown, next_page_token = paging.page_of(
+            page, event_summary, position_of=lambda event: (event.create_time_ms, event.id), scope=scope
         )
-        return pb.ListEventsResponse(
-            events=shown, next_page_token=paging.encode(next_position, scope=scope) if next_position else ""
-        )
+        return pb.ListEventsResponse(events=shown, next_page_token=next_page_token)
 
     async def GetNotification(self, request: pb.GetNotificationRequest, context: Context) -> pb.GetNotificationResponse:
         """Return a notification."""
@@ -70,40 +64,34 @@ class NotificationService(pb_grpc.NotificationServiceServicer):
             only.created.start_ms,
             only.created.end_ms,
         )
-        position = paging.decode(request.page_token, scope=scope, shape=(str,))
-        page = await self._history.notifications(
-            workspace, before=position[0] if position else None, page_size=page_size, only=only
+        before = paging.decode(request.page_token, scope=scope, shape=str)
+        page = await self._history.notifications(workspace, before=before, page_size=page_size, only=only)
+        shown, next_page_token = paging.page_of(
+            page, _message, position_of=lambda notification: notification.id, scope=scope
         )
-        shown, next_position = fit(page, _message, lambda notification: notification.id)
-        return pb.ListNotificationsResponse(
-            notifications=shown, next_page_token=paging.encode((next_position,), scope=scope) if next_position else ""
-        )
+        return pb.ListNotificationsResponse(notifications=shown, next_page_token=next_page_token)
 
     async def ListAttempts(self, request: pb.ListAttemptsRequest, context: Context) -> pb.ListAttemptsResponse:
         """List the attempts of a notification."""
         parent = parse_child("parent", "notifications", request.parent)
         page_size = paging.page_size(request.page_size)
         scope = ("ListAttempts", request.parent)
-        position = paging.decode(request.page_token, scope=scope, shape=(int,))
-        page = await self._history.attempts(
-            parent.workspace, parent.id, after=position[0] if position else 0, page_size=page_size
+        after = paging.decode(request.page_token, scope=scope, shape=int)
+        page = await self._history.attempts(parent.workspace, parent.id, after=after or 0, page_size=page_size)
+        shown, next_page_token = paging.page_of(
+            page,
+            lambda attempt: _attempt_message(request.parent, attempt),
+            position_of=lambda attempt: attempt.attempt_number,
+            scope=scope,
         )
-        shown, next_position = fit(
-            page, lambda attempt: _attempt_message(request.parent, attempt), lambda attempt: attempt.attempt_number
-        )
-        return pb.ListAttemptsResponse(
-            attempts=shown, next_page_token=paging.encode((next_position,), scope=scope) if next_position else ""
-        )
+        return pb.ListAttemptsResponse(attempts=shown, next_page_token=next_page_token)
 
 
-def event_message(event: Event, *, with_payload: bool) -> pb.Event:
-    """Return an event as the contract shows it, with or without its payload and context."""
-    message = pb.Event(
+def event_receipt(event: Event) -> pb.Event:
+    """Return as much of an event as always takes less than 1 KB: no text of the publisher's without a short limit."""
+    return pb.Event(
         name=event.name,
         event_type=event.event_type,
-        source=event.source,
-        subject=event.subject,
-        attributes=event.attributes,
         content_type=event.content_type,
         occur_time=timestamp(event.occur_time_ms),
         create_time=timestamp(event.create_time_ms),
@@ -111,12 +99,25 @@ def event_message(event: Event, *, with_payload: bool) -> pb.Event:
         payload_size=event.payload_size,
         matched_count=event.matched_count,
     )
-    if with_payload:
-        message.context_json = event.context_json
-        if event.payload_is_json:
-            message.json = event.payload.decode()
-        else:
-            message.data = event.payload
+
+
+def event_summary(event: Event) -> pb.Event:
+    """Return an event without its payload and context."""
+    message = event_receipt(event)
+    message.source = event.source
+    message.subject = event.subject
+    message.attributes.update(event.attributes)
+    return message
+
+
+def event_message(event: Event) -> pb.Event:
+    """Return an event with everything that belongs to it."""
+    message = event_summary(event)
+    message.context_json = event.context_json
+    if event.payload_is_json:
+        message.json = event.payload.decode()
+    else:
+        message.data = event.payload
     return message
 
 

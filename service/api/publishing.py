@@ -1,11 +1,8 @@
 """tidings.v1.PublishService over the use case in `service.publishing`."""
 
-from typing import Any
-
-from grpc.aio import ServicerContext
-
+from service.api.calls import Context
 from service.api.convert import required, time_ns, unbuilt
-from service.api.notifications import event_message
+from service.api.notifications import event_receipt, event_summary
 from service.domain.attributes import (
     SOURCE_CHARACTERS_MAX,
     check_attributes,
@@ -25,8 +22,6 @@ _BATCH_REQUESTS_MAX = 1_000
 _JSON = "application/json"
 _OCTETS = "application/octet-stream"
 
-Context = ServicerContext[Any, Any]
-
 
 class PublishService(publishing_pb2_grpc.PublishServiceServicer):
     """Accepts events."""
@@ -40,11 +35,12 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
         workspace = parse_workspace("parent", request.parent)
         draft = self._draft(request, path="")
         if request.validate_only:
-            response = _response(await self._publisher.preview(workspace, draft))
+            preview = await self._publisher.preview(workspace, draft)
+            response = _response(preview, event_summary(preview.event))
             response.event.ClearField("name")
             return response
         (published,) = await self._publisher.publish(workspace, [draft])
-        return _response(published)
+        return _response(published, event_summary(published.event))
 
     async def BatchPublish(self, request: pb.BatchPublishRequest, context: Context) -> pb.BatchPublishResponse:
         """Accept many events, or none."""
@@ -56,7 +52,8 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
             for index, each in enumerate(request.requests)
         ]
         published = await self._publisher.publish(workspace, drafts)
-        return pb.BatchPublishResponse(responses=map(_response, published))
+        # With attributes, the answer to a batch that was accepted could be larger than clients take.
+        return pb.BatchPublishResponse(responses=[_response(each, event_receipt(each.event)) for each in published])
 
     def _batch_draft(self, workspace: Workspace, request: pb.PublishRequest, *, path: str) -> EventDraft:
         if request.parent not in ("", workspace.name):
@@ -137,9 +134,9 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
             )
 
 
-def _response(published: Published) -> pb.PublishResponse:
+def _response(published: Published, event: notifications_pb2.Event) -> pb.PublishResponse:
     return pb.PublishResponse(
-        event=event_message(published.event, with_payload=False),
+        event=event,
         matched_count=published.event.matched_count,
         deduplicated=published.deduplicated,
     )

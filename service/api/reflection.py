@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.resources
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import Any
 
 import grpc
 from google.protobuf import text_format
@@ -32,6 +31,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
     ServiceResponse,
 )
 
+from service.api.calls import Context
 from service.domain.errors import quoted
 
 SERVICES = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
@@ -75,7 +75,7 @@ class Reflection:
     async def answers(
         self,
         requests: AsyncIterator[ServerReflectionRequest],
-        context: grpc.aio.ServicerContext[Any, Any],
+        context: Context,
     ) -> AsyncIterator[ServerReflectionResponse]:
         """Yield one answer for each request of the stream. What is not found is an answer too."""
         async for request in requests:

@@ -1,11 +1,10 @@
 """tidings.v1.SubscriptionService over the use cases in `service.subscribing`."""
 
-from typing import Any, cast
-
-from grpc.aio import ServicerContext
+from typing import cast
 
 from service.api import masks, paging
-from service.api.convert import check_choice, duration, enum_members, fit, required, seconds, timestamp, unbuilt
+from service.api.calls import Context
+from service.api.convert import check_choice, duration, enum_members, required, seconds, timestamp, unbuilt
 from service.domain.errors import InvalidField
 from service.domain.model import (
     DEFAULT_RETRY_POLICY,
@@ -34,8 +33,6 @@ _CHOICES = (
 _DEFAULT_INITIAL_DELAY_S = 5.0
 _DEFAULT_MAX_DELAY_S = 24 * 3600.0
 _DEFAULT_MULTIPLIER = 2.0
-
-Context = ServicerContext[Any, Any]
 
 
 class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
@@ -82,18 +79,18 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
         )
         page_size = paging.page_size(request.page_size)
         scope = ("ListSubscriptions", workspace.name, request.event_type, *sorted(states))
-        position = paging.decode(request.page_token, scope=scope, shape=(str,))
+        after = paging.decode(request.page_token, scope=scope, shape=str)
         page = await self._subscriptions.list(
             workspace,
-            after=position[0] if position else "",
+            after=after or "",
             page_size=page_size,
             event_type=request.event_type,
             states=states,
         )
-        shown, next_position = fit(page, _message, lambda subscription: subscription.id)
-        return pb.ListSubscriptionsResponse(
-            subscriptions=shown, next_page_token=paging.encode((next_position,), scope=scope) if next_position else ""
+        shown, next_page_token = paging.page_of(
+            page, _message, position_of=lambda subscription: subscription.id, scope=scope
         )
+        return pb.ListSubscriptionsResponse(subscriptions=shown, next_page_token=next_page_token)
 
     async def UpdateSubscription(
         self, request: pb.UpdateSubscriptionRequest, context: Context

@@ -68,6 +68,7 @@ class Dispatcher:
         self._look_everywhere = True
         self._freed_lanes: set[str] = set()
         self._next_due_ms: int | None = None
+        self._is_paused = False
 
     def wake(self) -> None:
         """Look for work now: something was committed that may be due."""
@@ -107,6 +108,7 @@ class Dispatcher:
             except Unavailable as error:
                 await self._pause(error)
                 continue
+            self._go_on()
             if not taken_over:
                 return
             _log.info("claims.taken_over", count=taken_over)
@@ -157,6 +159,7 @@ class Dispatcher:
         except Unavailable as error:
             await self._pause(error)
             return None
+        self._go_on()
         self._next_due_ms = tick.next_due_ms
         for claim in tick.claims:
             self._start(claim, tasks)
@@ -235,5 +238,12 @@ class Dispatcher:
         self._wake.set()
 
     async def _pause(self, error: Unavailable) -> None:
-        _log.warning("claiming.paused", reason=error.reason.value, error=error.message)
+        if not self._is_paused:
+            _log.warning("claiming.paused", reason=error.reason.value, error=error.message)
+        self._is_paused = True
         await asyncio.sleep(_STORAGE_PAUSE_S)
+
+    def _go_on(self) -> None:
+        if self._is_paused:
+            _log.info("claiming.resumed")
+        self._is_paused = False

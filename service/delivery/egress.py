@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from ssl import SSLContext
 from typing import TYPE_CHECKING
 
-from aiohttp import AddrInfoType, ClientRequest, ClientTimeout, TCPConnector, ThreadedResolver
+from aiohttp import AddrInfoType, ClientRequest, ClientTimeout, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
+from service.delivery.resolver import SystemResolver
 from service.domain.destinations import DestinationPolicy
 
 if TYPE_CHECKING:
@@ -96,7 +99,13 @@ class GuardedConnector(TCPConnector):
     """A connection pool in which every socket has passed the policy.
 
     Resolvers are not asked about IP literals, and answers are cached: so the address is judged once more where the
-    socket is made. Must be built inside a running event loop. An injected resolver is closed by who made it.
+    socket is made. Must be built inside a running event loop.
+
+    Args:
+        policy: the destinations that are allowed.
+        resolver: answers for names, in place of the system's. It is closed by who made it.
+        tls: the context that verifies receivers, in place of one with the system's authorities.
+        protocol: reads what comes back on a connection.
     """
 
     def __init__(
@@ -105,17 +114,25 @@ class GuardedConnector(TCPConnector):
         *,
         resolver: AbstractResolver | None = None,
         tls: SSLContext | None = None,
+        protocol: type[ResponseHandler] = ResponseHandler,
     ) -> None:
         self._policy = policy
+        # Costs nothing until it is asked.
+        self._system_resolver = SystemResolver()
         super().__init__(
-            # getaddrinfo in a thread, not aiodns: it reads /etc/hosts and the search domains, which is how containers
-            # and Kubernetes name the receivers that operators allow.
-            resolver=GuardedResolver(policy, resolver or ThreadedResolver()),
+            resolver=GuardedResolver(policy, resolver or self._system_resolver),
             socket_factory=self._guarded_socket,
             ssl=tls or True,
             # The dispatcher's slots are the limit; the default of 100 would be a second, hidden one.
             limit=0,
         )
+        # aiohttp has no argument for it.
+        self._factory = partial(protocol, loop=self._loop)
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        """Close every connection, and then the system's resolver. Requests under way fail."""
+        await super().close(abort_ssl=abort_ssl)
+        await self._system_resolver.close()
 
     async def connect(  # the base class has the timeout
         self,

@@ -87,6 +87,8 @@ class Recorder:
 
 
 def _log_not_recorded(state: RetryCallState) -> None:
+    if state.attempt_number > 1:
+        return
     error = state.outcome.exception() if state.outcome else None
     _log.warning("attempts.not_recorded", error=str(error))
 

@@ -12,7 +12,7 @@ from service.domain.clock import Clock
 from service.domain.errors import Unavailable
 from service.storage import queue, subscriptions
 from service.storage.database import Database, Transaction
-from service.storage.subscriptions import SweepKind
+from service.storage.subscriptions import Sweep, SweepKind
 
 _SLICE_MAX = 500
 _POLL_S = 5.0
@@ -28,6 +28,7 @@ class Sweeper:
         self._clock = clock
         self._on_released = on_released
         self._wake = asyncio.Event()
+        self._last_uid = ""
 
     def wake(self) -> None:
         """Look for sweeps now."""
@@ -53,14 +54,19 @@ class Sweeper:
         """Move one slice of one sweep and say what kind it was; None when there is no sweep."""
         if await self._database.read(subscriptions.next_sweep) is None:
             return None
-        now_ms = self._clock.now_ms()
-        return await self._database.write(lambda tx: _sweep_slice(tx, now_ms=now_ms))
+        now_ms, last_uid = self._clock.now_ms(), self._last_uid
+        sweep = await self._database.write(lambda tx: _sweep_slice(tx, last_uid, now_ms=now_ms))
+        if sweep is None:
+            return None
+        # The others take their turns first: a long sweep does not hold up a short one.
+        self._last_uid = sweep.subscription_uid
+        return sweep.kind
 
 
-def _sweep_slice(tx: Transaction, *, now_ms: int) -> SweepKind | None:
-    sweep = subscriptions.next_sweep(tx)
+def _sweep_slice(tx: Transaction, last_uid: str, *, now_ms: int) -> Sweep | None:
+    sweep = subscriptions.next_sweep(tx, last_uid)
     if sweep is None:
         return None
     last = queue.sweep(tx, sweep.kind, sweep.subscription_uid, sweep.after, now_ms=now_ms, limit=_SLICE_MAX)
     subscriptions.advance_sweep(tx, sweep.subscription_uid, after=last)
-    return sweep.kind
+    return sweep

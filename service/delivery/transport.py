@@ -6,14 +6,19 @@ or signatures.
 
 import asyncio
 import io
+import re
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawResponseMessage
+from aiohttp.streams import StreamReader
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -25,6 +30,13 @@ RESPONSE_HEADERS_BYTES_MAX = 8 * 1024
 
 _READ_BYTES = 4 * 1024
 _CAUSES_MAX = 8
+
+# The line before it may have come by itself, so one at the start counts; one at the end leaves nothing to cut off.
+_BLANK_LINE = re.compile(rb"^\r?\n(?=.)", re.MULTILINE | re.DOTALL)
+# Enough for interim responses (RFC 9110, 15.2), which have heads too; a flood of blank lines is read at once.
+_INTERIM_HEADS_MAX = 64
+_CUTS_MAX = _INTERIM_HEADS_MAX
+_SWITCHING_PROTOCOLS = 101
 
 
 class Transport(Protocol):
@@ -74,7 +86,7 @@ class AiohttpTransport:
         self._body_bytes_kept = body_bytes_kept
         self._body_time_s = body_time_s
         self._session = aiohttp.ClientSession(
-            connector=GuardedConnector(policy, resolver=resolver, tls=tls),
+            connector=GuardedConnector(policy, resolver=resolver, tls=tls, protocol=HeadFirst),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
@@ -148,6 +160,48 @@ class AiohttpTransport:
         except (aiohttp.ClientError, OSError):
             # The status has decided the outcome; of the body the record says that some is missing.
             return bytes(body), False
+
+
+class HeadFirst(ResponseHandler):
+    """Gives aiohttp's parser the head of a response by itself, and what follows in a later call.
+
+    In one call the parser forgets a head that it has read when it cannot read what follows: a 204 with a body, bytes
+    after a Content-Length of 0, a bad chunk. A receiver that had accepted would be sent the same for days. In two, the
+    fault comes too late to undo the answer, and aiohttp closes the connection as it does for a later segment.
+
+    Interim responses (RFC 9110, section 15.2) are bounded: a receiver that never stops sending them would otherwise
+    keep the event loop busy parsing, beyond every timeout.
+    """
+
+    _interim_heads = 0
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        """Hand a response's head on to whoever waits for it, unless it is one interim response too many."""
+        message, _ = data
+        is_interim = message.code < 200 and message.code != _SWITCHING_PROTOCOLS
+        self._interim_heads = self._interim_heads + 1 if is_interim else 0
+        if self._interim_heads <= _INTERIM_HEADS_MAX:
+            super().feed_data(data, size)
+        elif self.exception() is None:
+            self.close()
+            self.set_exception(HttpProcessingError(message="too many interim responses"))
+
+    def data_received(self, data: bytes) -> None:
+        """Read what has come, up to the first fault."""
+        for piece in _pieces(data):
+            super().data_received(piece)
+            if self.exception() is not None:
+                # aiohttp's parser in Python would read on, and take what follows a bad head for a good one.
+                return
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """Cut behind blank lines: one of them ends the head. Cutting the body too is what TCP does all the time."""
+    start = 0
+    for blank_line in islice(_BLANK_LINE.finditer(data), _CUTS_MAX):
+        yield data[start : blank_line.end()]
+        start = blank_line.end()
+    yield data[start:]
 
 
 def _host(url: str) -> str:

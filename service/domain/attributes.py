@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from service.domain.errors import InvalidField, quoted
+from service.domain.headers import TOKEN
 
 ATTRIBUTES_MAX = 64
 ATTRIBUTE_VALUE_CHARACTERS_MAX = 1024
@@ -15,10 +16,9 @@ CONTENT_TYPE_CHARACTERS_MAX = 128
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-# RFC 9110, sections 5.6.2 (token), 5.6.4 (quoted-string), 5.6.6 (parameters) and 8.3.1 (media-type).
-_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+# RFC 9110, sections 5.6.4 (quoted-string), 5.6.6 (parameters) and 8.3.1 (media-type).
 _QUOTED_STRING = r'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e]|\\[\t\x20-\x7e])*"'
-_MEDIA_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t]*{_TOKEN}=(?:{_TOKEN}|{_QUOTED_STRING}))*")
+_MEDIA_TYPE = re.compile(rf"{TOKEN}/{TOKEN}(?:[ \t]*;[ \t]*{TOKEN}=(?:{TOKEN}|{_QUOTED_STRING}))*")
 
 
 def check_attributes(field: str, attributes: Mapping[str, str]) -> None:

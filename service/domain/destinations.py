@@ -245,8 +245,8 @@ def _malformed(field: str, rule: str, url: str) -> InvalidField:
 
 
 def _shown(url: str) -> str:
-    """Return a URL as it may stand in a message: not at all where it may hold a password."""
-    return 'a URL with "@", which is not repeated here' if "@" in url else quoted(url)
+    """Return a URL as it may stand in a message: without query and fragment, and not at all with a password."""
+    return 'a URL with "@", which is not repeated here' if "@" in url else quoted(re.split("[?#]", url)[0])
 
 
 def _parse_network(value: str) -> Network | None:

@@ -11,8 +11,10 @@ from service.domain.errors import InvalidField, quoted
 
 HEADERS_MAX = 32
 HEADER_BYTES_MAX = 4096
+TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+"""The pattern of a token, of which HTTP makes names: RFC 9110, section 5.6.2."""
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NAME = re.compile(TOKEN)
 _VALUE_FAULT = re.compile(r"[^\x20-\x7e]")
 _RESERVED_PREFIXES = (
     "ce-",
@@ -82,7 +84,7 @@ def check_headers(field: str, headers: Mapping[str, str]) -> None:
 
 
 def _check_name(path: str, name: str) -> None:
-    if not _TOKEN.fullmatch(name):
+    if not _NAME.fullmatch(name):
         raise InvalidField(
             path,
             "a header name must be letters, digits and any of !#$%&'*+-.^_`|~, at least one character; "

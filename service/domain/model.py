@@ -253,6 +253,7 @@ class Notification:
     workspace: Workspace
     id: str
     event_id: str
+    subscription_uid: str
     subscription_id: str
     event_type: str
     state: NotificationState

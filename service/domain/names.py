@@ -108,7 +108,9 @@ def check_event_type_id(field: str, value: str) -> None:
 def check_event_type_not_reserved(field: str, value: str) -> None:
     """Refuse the event types that only Tidings itself may create and publish."""
     if value.startswith(RESERVED_EVENT_TYPE_PREFIX):
-        raise InvalidField(field, f'event types that begin with "tidings." are reserved; got {quoted(value)}')
+        raise InvalidField(
+            field, f'event types that begin with "{RESERVED_EVENT_TYPE_PREFIX}" are reserved; got {quoted(value)}'
+        )
 
 
 def _check_ids(field: str, name: str, *ids: str) -> None:

@@ -7,26 +7,25 @@ from service.domain.model import Attempt, AttemptOutcome
 from service.storage.database import Row, Transaction
 from service.storage.encoding import from_text, to_text
 
-INSERT_ATTEMPT: Final[LiteralString] = """
-    INSERT INTO attempts (
-        notification_id, attempt_number, outcome, start_time, duration, http_status, response_headers, response_body,
-        response_truncated, error, remote_address, signing_key_ids
-    ) VALUES (
+_COLUMNS: Final[LiteralString] = """
+    attempt_number, outcome, start_time, duration, http_status, response_headers, response_body, response_truncated,
+    error, remote_address, signing_key_ids
+"""
+
+INSERT_ATTEMPT: Final[LiteralString] = f"""
+    INSERT INTO attempts (notification_id, {_COLUMNS}) VALUES (
         :notification_id, :attempt_number, :outcome, :start_time, :duration, :http_status, :response_headers,
         :response_body, :response_truncated, :error, :remote_address, :signing_key_ids
     )
 """
 
-SELECT_ATTEMPT: Final[LiteralString] = """
-    SELECT attempt_number, outcome, start_time, duration, http_status, response_headers, response_body,
-        response_truncated, error, remote_address, signing_key_ids
-    FROM attempts WHERE notification_id = :notification_id AND attempt_number = :attempt_number
+SELECT_ATTEMPT: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM attempts WHERE notification_id = :notification_id AND attempt_number = :attempt_number
 """
 
-SELECT_ATTEMPTS_AFTER: Final[LiteralString] = """
-    SELECT attempt_number, outcome, start_time, duration, http_status, response_headers, response_body,
-        response_truncated, error, remote_address, signing_key_ids
-    FROM attempts WHERE notification_id = :notification_id AND attempt_number > :after
+SELECT_ATTEMPTS_AFTER: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM attempts
+    WHERE notification_id = :notification_id AND attempt_number > :after
     ORDER BY attempt_number LIMIT :limit
 """
 

@@ -59,6 +59,9 @@ class Database(Protocol):
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run a work and return its result once it is committed to stable storage.
 
+        Works run one after the other on SQLite, and at READ COMMITTED on PostgreSQL: what a work decides by, it must
+        lock first, or name in the WHERE of its change.
+
         An exception from the work undoes that work alone and is raised here. Any other failure means *unknown*: the
         work may have been committed. Cancelling the caller does not stop the work.
 

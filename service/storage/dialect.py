@@ -1,15 +1,14 @@
 """What differs between the two SQL dialects, as pure functions of a statement's text.
 
-A statement is written once: `:name` parameters, and `{skip_locked}` where PostgreSQL must lock the rows that it selects
-and pass over those that another process has locked. SQLite has one writer, so it needs nothing there.
+A statement is written once: `:name` parameters, and a placeholder where PostgreSQL must lock the rows that it selects.
+`{skip_locked}` takes them for itself and passes over those that another process has locked; `{for_share}` waits for
+whoever changes them, and keeps them as they are until the transaction ends. SQLite has one writer, so it needs neither.
 """
 
 import re
 from enum import StrEnum
 from functools import cache
 from typing import Final, NamedTuple
-
-_PLACEHOLDER: Final = "{skip_locked}"
 
 # Whatever could hide a colon comes first: quoted text, quoted names, comments and `::` casts are passed over whole.
 _TOKEN: Final = re.compile(
@@ -28,7 +27,10 @@ class Dialect(StrEnum):
     POSTGRES = "postgres"
 
 
-_SKIP_LOCKED: Final = {Dialect.SQLITE: "", Dialect.POSTGRES: "FOR UPDATE SKIP LOCKED"}
+_LOCKS: Final = {
+    "{skip_locked}": {Dialect.SQLITE: "", Dialect.POSTGRES: "FOR UPDATE SKIP LOCKED"},
+    "{for_share}": {Dialect.SQLITE: "", Dialect.POSTGRES: "FOR SHARE"},
+}
 
 
 class PostgresStatement(NamedTuple):
@@ -40,8 +42,10 @@ class PostgresStatement(NamedTuple):
 
 @cache  # One entry per statement constant of this package, so it cannot grow without limit.
 def render(sql: str, dialect: Dialect) -> str:
-    """Return a statement with its `{skip_locked}` filled in for a dialect."""
-    return sql.replace(_PLACEHOLDER, _SKIP_LOCKED[dialect])
+    """Return a statement with its placeholders filled in for a dialect."""
+    for placeholder, lock in _LOCKS.items():
+        sql = sql.replace(placeholder, lock[dialect])
+    return sql
 
 
 @cache

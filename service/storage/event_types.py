@@ -7,27 +7,25 @@ from service.domain.model import EventType
 from service.storage.database import Row, Transaction, Value
 from service.storage.encoding import from_text, to_text
 
-INSERT_EVENT_TYPE: Final[LiteralString] = """
-    INSERT INTO event_types (
-        id, display_name, description, service, category, code, examples, attribute_keys, deprecated,
-        create_time, update_time, revision
-    ) VALUES (
+_COLUMNS: Final[LiteralString] = """
+    id, display_name, description, service, category, code, examples, attribute_keys, deprecated, create_time,
+    update_time, revision
+"""
+
+INSERT_EVENT_TYPE: Final[LiteralString] = f"""
+    INSERT INTO event_types ({_COLUMNS}) VALUES (
         :id, :display_name, :description, :service, :category, :code, :examples, :attribute_keys, :deprecated,
         :create_time, :update_time, :revision
     )
     ON CONFLICT (id) DO NOTHING
 """
 
-SELECT_EVENT_TYPE: Final[LiteralString] = """
-    SELECT id, display_name, description, service, category, code, examples, attribute_keys, deprecated,
-        create_time, update_time, revision
-    FROM event_types WHERE id = :id
+SELECT_EVENT_TYPE: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM event_types WHERE id = :id
 """
 
-SELECT_EVENT_TYPES_AFTER: Final[LiteralString] = """
-    SELECT id, display_name, description, service, category, code, examples, attribute_keys, deprecated,
-        create_time, update_time, revision
-    FROM event_types WHERE id > :after ORDER BY id LIMIT :limit
+SELECT_EVENT_TYPES_AFTER: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM event_types WHERE id > :after ORDER BY id LIMIT :limit
 """
 
 EVENT_TYPE_EXISTS: Final[LiteralString] = "SELECT id FROM event_types WHERE id = :id"
@@ -37,10 +35,10 @@ UPDATE_EVENT_TYPE: Final[LiteralString] = """
         display_name = :display_name, description = :description, service = :service, category = :category,
         code = :code, examples = :examples, attribute_keys = :attribute_keys, deprecated = :deprecated,
         create_time = :create_time, update_time = :update_time, revision = :revision
-    WHERE id = :id
+    WHERE id = :id AND revision = :old_revision
 """
 
-DELETE_EVENT_TYPE: Final[LiteralString] = "DELETE FROM event_types WHERE id = :id"
+DELETE_EVENT_TYPE: Final[LiteralString] = "DELETE FROM event_types WHERE id = :id AND revision = :old_revision"
 
 
 def insert(tx: Transaction, event_type: EventType) -> bool:
@@ -66,14 +64,14 @@ def missing(tx: Transaction, event_type_ids: Iterable[str]) -> set[str]:
     return {event_type_id for event_type_id, rows in zip(wanted, found, strict=True) if not rows}
 
 
-def update(tx: Transaction, event_type: EventType) -> None:
-    """Replace an event type's fields."""
-    tx.execute(UPDATE_EVENT_TYPE, **_params(event_type))
+def update(tx: Transaction, event_type: EventType, *, old_revision: int) -> bool:
+    """Replace an event type's fields; False, and no change, when it is not at its old revision any more."""
+    return tx.execute(UPDATE_EVENT_TYPE, **_params(event_type), old_revision=old_revision) == 1
 
 
-def delete(tx: Transaction, event_type_id: str) -> None:
-    """Remove an event type."""
-    tx.execute(DELETE_EVENT_TYPE, id=event_type_id)
+def delete(tx: Transaction, event_type_id: str, *, old_revision: int) -> bool:
+    """Remove an event type; False, and no change, when it is not at its old revision any more."""
+    return tx.execute(DELETE_EVENT_TYPE, id=event_type_id, old_revision=old_revision) == 1
 
 
 def _params(event_type: EventType) -> dict[str, Value]:

@@ -9,32 +9,28 @@ from service.domain.names import Workspace
 from service.storage.database import Row, Transaction, Value
 from service.storage.encoding import from_text, to_text
 
-INSERT_EVENT: Final[LiteralString] = """
-    INSERT INTO events (
-        workspace, id, event_type, source, subject, attributes, content_type, payload_is_json, occur_time, create_time,
-        payload_sha256, payload_size, matched_count, context_json, payload
-    ) VALUES (
+_SUMMARY_COLUMNS: Final[LiteralString] = """
+    workspace, id, event_type, source, subject, attributes, content_type, payload_is_json, occur_time, create_time,
+    payload_sha256, payload_size, matched_count
+"""
+
+INSERT_EVENT: Final[LiteralString] = f"""
+    INSERT INTO events ({_SUMMARY_COLUMNS}, context_json, payload) VALUES (
         :workspace, :id, :event_type, :source, :subject, :attributes, :content_type, :payload_is_json, :occur_time,
         :create_time, :payload_sha256, :payload_size, :matched_count, :context_json, :payload
     )
 """
 
-SELECT_EVENT: Final[LiteralString] = """
-    SELECT workspace, id, event_type, source, subject, attributes, content_type, payload_is_json, occur_time,
-        create_time, payload_sha256, payload_size, matched_count, context_json, payload
-    FROM events WHERE workspace = :workspace AND id = :id
+SELECT_EVENT: Final[LiteralString] = f"""
+    SELECT {_SUMMARY_COLUMNS}, context_json, payload FROM events WHERE workspace = :workspace AND id = :id
 """
 
-SELECT_EVENT_SUMMARY: Final[LiteralString] = """
-    SELECT workspace, id, event_type, source, subject, attributes, content_type, payload_is_json, occur_time,
-        create_time, payload_sha256, payload_size, matched_count
-    FROM events WHERE workspace = :workspace AND id = :id
+SELECT_EVENT_SUMMARY: Final[LiteralString] = f"""
+    SELECT {_SUMMARY_COLUMNS} FROM events WHERE workspace = :workspace AND id = :id
 """
 
-SELECT_EVENT_SUMMARIES_BEFORE: Final[LiteralString] = """
-    SELECT workspace, id, event_type, source, subject, attributes, content_type, payload_is_json, occur_time,
-        create_time, payload_sha256, payload_size, matched_count
-    FROM events
+SELECT_EVENT_SUMMARIES_BEFORE: Final[LiteralString] = f"""
+    SELECT {_SUMMARY_COLUMNS} FROM events
     WHERE workspace = :workspace AND (create_time, id) < (:before_time, :before_id) AND create_time >= :start_time
     ORDER BY create_time DESC, id DESC LIMIT :limit
 """

@@ -9,6 +9,11 @@ from service.domain.names import Workspace
 from service.storage import attempts
 from service.storage.database import Row, Transaction
 
+_COLUMNS: Final[LiteralString] = """
+    id, workspace, event_id, subscription_uid, subscription_id, event_type, state, due_at, held, lease_owner,
+    attempt_count, create_time, complete_time, failure_reason
+"""
+
 INSERT_NOTIFICATION: Final[LiteralString] = """
     INSERT INTO notifications (
         id, workspace, event_id, subscription_uid, subscription_id, event_type, state, due_at, held, claim,
@@ -19,30 +24,24 @@ INSERT_NOTIFICATION: Final[LiteralString] = """
     )
 """
 
-SELECT_NOTIFICATION: Final[LiteralString] = """
-    SELECT id, workspace, event_id, subscription_id, event_type, state, due_at, lease_owner, attempt_count,
-        create_time, complete_time, failure_reason
-    FROM notifications WHERE id = :id AND workspace = :workspace
+SELECT_NOTIFICATION: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM notifications WHERE id = :id AND workspace = :workspace
 """
 
-SELECT_OF_WORKSPACE_BEFORE: Final[LiteralString] = """
-    SELECT id, workspace, event_id, subscription_id, event_type, state, due_at, lease_owner, attempt_count,
-        create_time, complete_time, failure_reason
-    FROM notifications WHERE workspace = :workspace AND id < :before AND id >= :start ORDER BY id DESC LIMIT :limit
+SELECT_OF_WORKSPACE_BEFORE: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM notifications
+    WHERE workspace = :workspace AND id < :before AND id >= :start
+    ORDER BY id DESC LIMIT :limit
 """
 
-SELECT_OF_EVENT_BEFORE: Final[LiteralString] = """
-    SELECT id, workspace, event_id, subscription_id, event_type, state, due_at, lease_owner, attempt_count,
-        create_time, complete_time, failure_reason
-    FROM notifications
+SELECT_OF_EVENT_BEFORE: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM notifications
     WHERE workspace = :workspace AND event_id = :event_id AND id < :before AND id >= :start
     ORDER BY id DESC LIMIT :limit
 """
 
-SELECT_OF_SUBSCRIPTION_BEFORE: Final[LiteralString] = """
-    SELECT id, workspace, event_id, subscription_id, event_type, state, due_at, lease_owner, attempt_count,
-        create_time, complete_time, failure_reason
-    FROM notifications
+SELECT_OF_SUBSCRIPTION_BEFORE: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM notifications
     WHERE subscription_uid = :subscription_uid AND id < :before AND id >= :start
     ORDER BY id DESC LIMIT :limit
 """
@@ -135,16 +134,17 @@ def with_last_attempts(tx: Transaction, notifications: Sequence[Notification]) -
 def _notification(row: Row) -> Notification:
     stored_state = row["state"]
     pending = stored_state in ("READY", "WAITING")
-    under_way = row["lease_owner"] is not None
+    has_a_time = pending and row["lease_owner"] is None and not row["held"]
     return Notification(
         workspace=Workspace.from_key(row["workspace"]),
         id=row["id"],
         event_id=row["event_id"],
+        subscription_uid=row["subscription_uid"],
         subscription_id=row["subscription_id"],
         event_type=row["event_type"],
         state=NotificationState.PENDING if pending else NotificationState(stored_state),
         attempt_count=row["attempt_count"],
-        next_attempt_time_ms=row["due_at"] if pending and not under_way else None,
+        next_attempt_time_ms=row["due_at"] if has_a_time else None,
         last_attempt=None,
         create_time_ms=row["create_time"],
         complete_time_ms=row["complete_time"],

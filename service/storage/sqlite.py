@@ -7,8 +7,8 @@ them itself; `SqliteDatabase` gives each its thread and carries results back to 
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -31,7 +31,7 @@ _BROKEN: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite
 _NOT_NOW: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM})
 
 
-class Outcome(NamedTuple):
+class WorkResult(NamedTuple):
     """What came of one work: its result, or the exception for its caller."""
 
     value: Any
@@ -103,18 +103,18 @@ class SqliteWriter:
         self._log_bytes_max = log_bytes_max
         self._checkpoint_at_bytes = log_bytes_max
 
-    def run_batch(self, works: Sequence[Work]) -> list[Outcome]:
-        """Run works in one transaction and commit it; return the outcome of each, in order. Raises nothing.
+    def run_batch(self, works: Sequence[Work]) -> list[WorkResult]:
+        """Run works in one transaction and commit it; return the result of each, in order. Raises nothing.
 
         A work that raises is undone alone. Where SQLite gives up the transaction, or the commit fails, every work of
         the batch fails. A broken file sets `fatal`, and from then on every work fails.
         """
         if self.fatal is not None:
-            return [Outcome(None, _unavailable(self.fatal)) for _ in works]
+            return [WorkResult(None, _unavailable(self.fatal)) for _ in works]
         try:
             # Immediate: a deferred transaction that reads first can fail at its first write, and no wait would help.
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [self._run(work) for work in works]
+            results = [self._run(work) for work in works]
             self._connection.execute("COMMIT")
         except _GroupLost as lost:
             return self._lose(works, lost.__cause__ or lost)
@@ -122,7 +122,7 @@ class SqliteWriter:
             return self._lose(works, error)
         self.stats.commits += 1
         self.stats.works += len(works)
-        return outcomes
+        return results
 
     def checkpoint_if_due(self) -> None:
         """Copy the log into the database if it has grown too long. Meant for after the callers have their answers.
@@ -144,15 +144,15 @@ class SqliteWriter:
             self._checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
-    def _run(self, work: Work) -> Outcome:
+    def _run(self, work: Work) -> WorkResult:
         self._connection.execute("SAVEPOINT work")
         try:
             value = work(self._transaction)
         except BaseException as error:  # a thread that serves others must outlive whatever a work does
             self._undo(error)
-            return Outcome(None, _for_caller(error))
+            return WorkResult(None, _for_caller(error))
         self._connection.execute("RELEASE work")
-        return Outcome(value)
+        return WorkResult(value)
 
     def _undo(self, error: BaseException) -> None:
         # On FULL, IOERR and NOMEM SQLite may have rolled back everything, the works that went well included. To go on
@@ -162,12 +162,12 @@ class SqliteWriter:
         self._connection.execute("ROLLBACK TO work")
         self._connection.execute("RELEASE work")
 
-    def _lose(self, works: Sequence[Work], error: BaseException) -> list[Outcome]:
+    def _lose(self, works: Sequence[Work], error: BaseException) -> list[WorkResult]:
         if self._connection.in_transaction:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
         self.fatal = self.fatal or _fatal(error, self._path)
-        return [Outcome(None, _disk_full(error) if _is_full(error) else _unavailable(error)) for _ in works]
+        return [WorkResult(None, _disk_full(error) if _is_full(error) else _unavailable(error)) for _ in works]
 
     def _checkpoint(self, statement: str) -> None:
         try:
@@ -180,7 +180,8 @@ class SqliteWriter:
     def _log_bytes(self) -> int:
         try:
             return os.stat(self._log_path).st_size
-        except FileNotFoundError:
+        except OSError:
+            # Mostly there is no log yet. One that cannot be looked at is only copied later, so it is no reason to stop.
             return 0
 
 
@@ -194,18 +195,18 @@ class SqliteReader:
         self._path = path
         self._transaction = SqliteTransaction(connection)
 
-    def run(self, work: Work) -> Outcome:
+    def run(self, work: Work) -> WorkResult:
         """Run a work on one snapshot: that of its first statement. Raises nothing; a broken file sets `fatal`."""
         try:
             self._connection.execute("BEGIN")
             try:
-                return Outcome(work(self._transaction))
+                return WorkResult(work(self._transaction))
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
         except BaseException as error:  # as in SqliteWriter._run
             self.fatal = self.fatal or _fatal(error, self._path)
-            return Outcome(None, _for_caller(error))
+            return WorkResult(None, _for_caller(error))
 
     def close(self) -> None:
         """Close the connection."""
@@ -258,17 +259,18 @@ _Job: TypeAlias = tuple[Work, "asyncio.Future[Any]"]
 class _Works:
     """Works on their way from the event loop to a thread and back, at most `works_max` of them unanswered."""
 
-    def __init__(self, works_max: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, works_max: int) -> None:
+        self._loop = loop
         self._works_max = works_max
-        self._unanswered = 0
+        self._unanswered: set[asyncio.Future[Any]] = set()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
 
     def submit(self, work: Work) -> "asyncio.Future[Any]":
         """Hand a work in. On the event loop."""
-        if self._unanswered >= self._works_max:
+        if len(self._unanswered) >= self._works_max:
             raise StorageUnavailable(f"{self._works_max} works wait for the database already")
-        future = asyncio.get_running_loop().create_future()
-        self._unanswered += 1
+        future = self._loop.create_future()
+        self._unanswered.add(future)
         self._queue.put((work, future))
         return future
 
@@ -285,27 +287,33 @@ class _Works:
             self.end()  # Taken too early: it is for the next call.
         return jobs
 
-    def hand_back(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome]) -> None:
-        """Bring the outcomes to the callers, waking the event loop once for all of them. On a thread."""
-        _call(_loop(jobs), lambda: self._answer(jobs, outcomes))
+    def hand_back(self, jobs: Sequence[_Job], results: Sequence[WorkResult]) -> None:
+        """Bring the results to the callers, waking the event loop once for all of them. On a thread."""
+        _call(self._loop, lambda: self._answer(jobs, results))
+
+    def abandon(self, cause: BaseException) -> None:
+        """Tell the callers of all unanswered works that the database does not answer. On the event loop."""
+        for future in self._unanswered:
+            _settle(future, WorkResult(None, _unavailable(cause)))
+        self._unanswered.clear()
 
     def end(self) -> None:
         """Let one thread stop when it has done the works handed in before."""
         self._queue.put(None)
 
-    def _answer(self, jobs: Sequence[_Job], outcomes: Sequence[Outcome]) -> None:
-        self._unanswered -= len(jobs)
-        for (_, future), (value, error) in zip(jobs, outcomes, strict=True):
-            if future.done():
-                continue  # Its caller was cancelled.
-            if error is None:
-                future.set_result(value)
-            else:
-                future.set_exception(error)
+    def _answer(self, jobs: Sequence[_Job], results: Sequence[WorkResult]) -> None:
+        for (_, future), result in zip(jobs, results, strict=True):
+            self._unanswered.discard(future)
+            _settle(future, result)
 
 
-def _loop(jobs: Sequence[_Job]) -> asyncio.AbstractEventLoop:
-    return jobs[0][1].get_loop()
+def _settle(future: "asyncio.Future[Any]", result: WorkResult) -> None:
+    if future.done():
+        return  # Its caller was cancelled, or has been told already.
+    if result.error is None:
+        future.set_result(result.value)
+    else:
+        future.set_exception(result.error)
 
 
 def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
@@ -314,7 +322,7 @@ def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None
 
 
 class SqliteDatabase:
-    """A `Database` in one SQLite file, for one process and one event loop.
+    """A `Database` in one SQLite file, for one process and for the event loop that it is made on.
 
     Its threads are daemons: what they have not answered was never promised, so a dying process need not wait for them.
     """
@@ -333,10 +341,12 @@ class SqliteDatabase:
         self._writer = writer
         self._on_fatal = on_fatal
         self._batch_works_max = batch_works_max
-        self._writes = _Works(waiting_works_max)
-        self._reads = _Works(waiting_works_max)
+        self._loop = asyncio.get_running_loop()
+        self._writes = _Works(self._loop, works_max=waiting_works_max)
+        self._reads = _Works(self._loop, works_max=waiting_works_max)
         self._refused_because: str | None = None
         self._closing = False
+        self._closed: asyncio.Future[None] = self._loop.create_future()
         self._fatal: FatalStorageError | None = None
         self._reader_threads = [
             Thread(target=self._read_until_closed, args=(reader,), name=f"tidings-reader-{number}", daemon=True)
@@ -416,7 +426,8 @@ class SqliteDatabase:
             for _ in self._reader_threads:
                 self._reads.end()
             self._writes.end()
-        await asyncio.to_thread(self._writer_thread.join)
+        # Several may wait for it, so none of them may take it along when it is cancelled.
+        await asyncio.shield(self._closed)
 
     def _accepting(self, works: _Works) -> _Works:
         if self._refused_because is not None:
@@ -424,38 +435,51 @@ class SqliteDatabase:
         return works
 
     def _write_until_closed(self) -> None:
-        while jobs := self._writes.take(self._batch_works_max):
-            outcomes = self._writer.run_batch([work for work, _ in jobs])
-            # Told before the answers, so that no caller learns of it first and comes back to an open door.
-            self._report(self._writer.fatal, _loop(jobs))
-            self._writes.hand_back(jobs, outcomes)
-            self._writer.checkpoint_if_due()
-            self._report(self._writer.fatal, _loop(jobs))
+        with self._stopping_on_failure(self._writes):
+            while jobs := self._writes.take(self._batch_works_max):
+                results = self._writer.run_batch([work for work, _ in jobs])
+                # Told before the answers, so that no caller learns of it first and comes back to an open door.
+                self._report(self._writer.fatal)
+                self._writes.hand_back(jobs, results)
+                self._writer.checkpoint_if_due()
+                self._report(self._writer.fatal)
         # The last connection to close copies the log, which only the writer may do: it waits for the readers.
         for thread in self._reader_threads:
             thread.join()
-        try:
-            self._writer.close()
-        finally:
-            self._lock.release()
+        with self._stopping_on_failure(self._writes):
+            try:
+                self._writer.close()
+            finally:
+                self._lock.release()
+        _call(self._loop, lambda: self._closed.set_result(None))
 
     def _read_until_closed(self, reader: SqliteReader) -> None:
-        while jobs := self._reads.take(1):
-            # A read whose caller has gone would be work for nobody; a write is carried out all the same.
-            outcomes = [Outcome(None) if future.cancelled() else reader.run(work) for work, future in jobs]
-            self._report(reader.fatal, _loop(jobs))
-            self._reads.hand_back(jobs, outcomes)
-        reader.close()
+        with self._stopping_on_failure(self._reads), closing(reader):
+            while jobs := self._reads.take(1):
+                # A read whose caller has gone would be work for nobody; a write is carried out all the same.
+                results = [WorkResult(None) if future.cancelled() else reader.run(work) for work, future in jobs]
+                self._report(reader.fatal)
+                self._reads.hand_back(jobs, results)
 
-    def _report(self, error: FatalStorageError | None, loop: asyncio.AbstractEventLoop) -> None:
+    @contextmanager
+    def _stopping_on_failure(self, works: _Works) -> Iterator[None]:
+        """Stop the database when its thread fails, for nobody would answer what waits for that thread."""
+        try:
+            yield
+        except BaseException as error:  # whatever it is, it would end the thread in silence
+            fatal = _caused_by(error, FatalStorageError(f"a thread of the database failed: {error!r}"))
+            self._report(fatal)
+            _call(self._loop, lambda: works.abandon(fatal))
+
+    def _report(self, error: FatalStorageError | None) -> None:
         if error is not None:
-            _call(loop, lambda: self._fail_stop(error))
+            self._writer.fatal = error  # What a reader has found stops the works that wait for the writer too.
+            _call(self._loop, lambda: self._fail_stop(error))
 
     def _fail_stop(self, error: FatalStorageError) -> None:
         if self._fatal is not None:
             return
         self._fatal = error
-        self._writer.fatal = error  # What a reader has found stops the works that wait for the writer too.
         self._refused_because = "the database does not answer"
         self._on_fatal(error)
 
@@ -478,8 +502,8 @@ def run_beside(
     if schema_version(path, migrations=migrations) != latest(migrations):
         migrate(path, migrations=migrations)
     with closing(connect(path, busy_timeout_s=busy_timeout_s)) as connection:
-        [outcome] = SqliteWriter(connection, path, log_bytes_max=_LOG_BYTES_MAX).run_batch([work])
-    if outcome.error is not None:
-        raise outcome.error
-    result: T = outcome.value
-    return result
+        [result] = SqliteWriter(connection, path, log_bytes_max=_LOG_BYTES_MAX).run_batch([work])
+    if result.error is not None:
+        raise result.error
+    value: T = result.value
+    return value

@@ -18,11 +18,13 @@ from service.domain.names import Workspace
 from service.storage.database import Row, Transaction, Value
 from service.storage.encoding import from_text, to_text
 
-INSERT_SUBSCRIPTION: Final[LiteralString] = """
-    INSERT INTO subscriptions (
-        uid, workspace, id, display_name, url, event_types, attribute_filters, enabled, format, signature_scheme,
-        headers, retry_policy, max_concurrency, annotations, create_time, update_time, revision, sweep_after
-    ) VALUES (
+_COLUMNS: Final[LiteralString] = """
+    uid, workspace, id, display_name, url, event_types, attribute_filters, enabled, format, signature_scheme,
+    headers, retry_policy, max_concurrency, annotations, create_time, update_time, revision
+"""
+
+INSERT_SUBSCRIPTION: Final[LiteralString] = f"""
+    INSERT INTO subscriptions ({_COLUMNS}, sweep_after) VALUES (
         :uid, :workspace, :id, :display_name, :url, :event_types, :attribute_filters, :enabled, :format,
         :signature_scheme, :headers, :retry_policy, :max_concurrency, :annotations, :create_time, :update_time,
         :revision, ''
@@ -39,22 +41,18 @@ SELECT_SIGNING_KEYS: Final[LiteralString] = """
     WHERE subscription_uid = :subscription_uid ORDER BY create_time DESC, key_id DESC LIMIT 100
 """
 
-SELECT_SUBSCRIPTION: Final[LiteralString] = """
-    SELECT uid, workspace, id, display_name, url, event_types, attribute_filters, enabled, format, signature_scheme,
-        headers, retry_policy, max_concurrency, annotations, create_time, update_time, revision
-    FROM subscriptions WHERE workspace = :workspace AND id = :id AND delete_time IS NULL
+SELECT_SUBSCRIPTION: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM subscriptions WHERE workspace = :workspace AND id = :id AND delete_time IS NULL
 """
 
-SELECT_LIVE_BY_UID: Final[LiteralString] = """
-    SELECT uid, workspace, id, display_name, url, event_types, attribute_filters, enabled, format, signature_scheme,
-        headers, retry_policy, max_concurrency, annotations, create_time, update_time, revision
-    FROM subscriptions WHERE uid = :uid AND delete_time IS NULL
+SELECT_LIVE_BY_UID: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM subscriptions WHERE uid = :uid AND delete_time IS NULL
 """
 
-SELECT_SUBSCRIPTIONS_AFTER: Final[LiteralString] = """
-    SELECT uid, workspace, id, display_name, url, event_types, attribute_filters, enabled, format, signature_scheme,
-        headers, retry_policy, max_concurrency, annotations, create_time, update_time, revision
-    FROM subscriptions WHERE workspace = :workspace AND id > :after AND delete_time IS NULL ORDER BY id LIMIT :limit
+SELECT_SUBSCRIPTIONS_AFTER: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM subscriptions
+    WHERE workspace = :workspace AND id > :after AND delete_time IS NULL
+    ORDER BY id LIMIT :limit
 """
 
 SELECT_ID_OF_DISPLAY_NAME: Final[LiteralString] = """
@@ -70,8 +68,9 @@ SELECT_RULES_SINCE: Final[LiteralString] = """
 UPDATE_SUBSCRIPTION: Final[LiteralString] = """
     UPDATE subscriptions SET
         display_name = :display_name, url = :url, event_types = :event_types, attribute_filters = :attribute_filters,
-        enabled = :enabled, headers = :headers, retry_policy = :retry_policy, max_concurrency = :max_concurrency,
-        annotations = :annotations, update_time = :update_time, revision = :revision
+        enabled = :enabled, format = :format, signature_scheme = :signature_scheme, headers = :headers,
+        retry_policy = :retry_policy, max_concurrency = :max_concurrency, annotations = :annotations,
+        update_time = :update_time, revision = :revision
     WHERE uid = :uid
 """
 
@@ -87,7 +86,7 @@ START_RELEASE: Final[LiteralString] = """
 """
 
 SELECT_NEXT_SWEEP: Final[LiteralString] = """
-    SELECT uid, sweep, sweep_after FROM subscriptions WHERE sweep IS NOT NULL ORDER BY uid LIMIT 1
+    SELECT uid, sweep, sweep_after FROM subscriptions WHERE sweep IS NOT NULL AND uid > :after ORDER BY uid LIMIT 1
 """
 
 ADVANCE_SWEEP: Final[LiteralString] = "UPDATE subscriptions SET sweep_after = :sweep_after WHERE uid = :uid"
@@ -125,7 +124,14 @@ class Rule:
 
 def insert(tx: Transaction, subscription: Subscription) -> None:
     """Add a subscription and its signing keys. Its id and display name must be free."""
-    tx.execute(INSERT_SUBSCRIPTION, **_params(subscription))
+    tx.execute(
+        INSERT_SUBSCRIPTION,
+        uid=subscription.uid,
+        workspace=subscription.workspace.key,
+        id=subscription.id,
+        create_time=subscription.create_time_ms,
+        **_changeable(subscription),
+    )
     for key in subscription.signing_keys:
         tx.execute(
             INSERT_SIGNING_KEY,
@@ -178,11 +184,8 @@ def rules_since(tx: Transaction, workspace: Workspace, revision: int, *, limit: 
 
 
 def update(tx: Transaction, subscription: Subscription) -> None:
-    """Replace the fields of a subscription that may change."""
-    params = _params(subscription)
-    for fixed in ("workspace", "id", "format", "signature_scheme", "create_time"):
-        del params[fixed]
-    tx.execute(UPDATE_SUBSCRIPTION, **params)
+    """Replace all of a subscription but its name, its creation time and its keys."""
+    tx.execute(UPDATE_SUBSCRIPTION, uid=subscription.uid, **_changeable(subscription))
 
 
 def delete(tx: Transaction, uid: str, *, revision: int, now_ms: int) -> None:
@@ -196,9 +199,9 @@ def start_release(tx: Transaction, uid: str) -> None:
     tx.execute(START_RELEASE, uid=uid)
 
 
-def next_sweep(tx: Transaction) -> Sweep | None:
-    """Return a sweep that is under way, or None."""
-    found = tx.rows(SELECT_NEXT_SWEEP)
+def next_sweep(tx: Transaction, after: str = "") -> Sweep | None:
+    """Return the sweep that takes its turn after that of the subscription `after`, round and round; None if none is."""
+    found = tx.rows(SELECT_NEXT_SWEEP, after=after) or tx.rows(SELECT_NEXT_SWEEP, after="")
     if not found:
         return None
     row = found[0]
@@ -213,11 +216,8 @@ def advance_sweep(tx: Transaction, uid: str, *, after: str | None) -> None:
         tx.execute(ADVANCE_SWEEP, uid=uid, sweep_after=after)
 
 
-def _params(subscription: Subscription) -> dict[str, Value]:
+def _changeable(subscription: Subscription) -> dict[str, Value]:
     return {
-        "uid": subscription.uid,
-        "workspace": subscription.workspace.key,
-        "id": subscription.id,
         "display_name": subscription.display_name,
         "url": subscription.url,
         "event_types": to_text(subscription.event_types),
@@ -229,7 +229,6 @@ def _params(subscription: Subscription) -> dict[str, Value]:
         "retry_policy": _policy_text(subscription.retry_policy),
         "max_concurrency": subscription.max_concurrency,
         "annotations": to_text(subscription.annotations),
-        "create_time": subscription.create_time_ms,
         "update_time": subscription.update_time_ms,
         "revision": subscription.revision,
     }

@@ -6,6 +6,14 @@ from service.storage.database import Transaction
 
 READ_REVISION: Final[LiteralString] = "SELECT revision FROM workspaces WHERE workspace = :workspace"
 
+LOCK_REVISION: Final[LiteralString] = """
+    SELECT revision FROM workspaces WHERE workspace = :workspace {for_share}
+"""
+
+INSERT_UNCHANGED: Final[LiteralString] = """
+    INSERT INTO workspaces (workspace, revision) VALUES (:workspace, 0) ON CONFLICT (workspace) DO NOTHING
+"""
+
 BUMP_REVISION: Final[LiteralString] = """
     INSERT INTO workspaces (workspace, revision) VALUES (:workspace, 1)
     ON CONFLICT (workspace) DO UPDATE SET revision = workspaces.revision + 1
@@ -19,6 +27,20 @@ def revision(tx: Transaction, workspace: str) -> int:
     return int(found[0]["revision"]) if found else 0
 
 
+def locked_revision(tx: Transaction, workspace: str) -> int:
+    """Return the revision as it stays until this transaction ends. For a write."""
+    found = tx.rows(LOCK_REVISION, workspace=workspace)
+    if not found:
+        # What is not there cannot be locked, and the first subscription may be under way: this waits for it to be
+        # committed, or makes it wait.
+        tx.execute(INSERT_UNCHANGED, workspace=workspace)
+        found = tx.rows(LOCK_REVISION, workspace=workspace)
+    return int(found[0]["revision"])
+
+
 def bump_revision(tx: Transaction, workspace: str) -> int:
-    """Count a change to the workspace's subscriptions and return the new revision."""
+    """Count a change to the workspace's subscriptions and return the new revision.
+
+    Call it before reading what the change depends on: it is also the lock that makes these changes take turns.
+    """
     return int(tx.rows(BUMP_REVISION, workspace=workspace)[0]["revision"])

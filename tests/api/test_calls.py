@@ -18,7 +18,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, Ret
 from google.rpc.status_pb2 import Status as RpcStatus
 from structlog.testing import capture_logs
 
-from service.api.calls import REQUEST_BYTES_MAX, Calls
+from service.api.calls import Calls
 from service.api.errors import DETAILS_KEY
 from service.domain.clock import SystemClock
 from service.domain.errors import EtagMismatch
@@ -52,6 +52,7 @@ Answer: TypeAlias = Callable[[PublishRequest], Awaitable[PublishResponse]]
 PUBLISH = "tidings.v1.PublishService/Publish"
 # Longer than anything here takes; a call that hangs ends as DEADLINE_EXCEEDED, which no test expects.
 PATIENCE_S = 10
+REQUEST_BYTES_MAX = 4 * 1024 * 1024
 
 
 async def accept(request: PublishRequest) -> PublishResponse:
@@ -131,7 +132,7 @@ class Served:
 async def serving(answer: Answer = accept) -> AsyncIterator[Served]:
     """Run a server whose Publish does as told."""
     clock = SystemClock()
-    calls = Calls(clock=clock, ids=Uuid7Ids(clock, Random(0)))
+    calls = Calls(clock=clock, ids=Uuid7Ids(clock, Random(0)), request_bytes_max=REQUEST_BYTES_MAX)
     options = (("grpc.max_receive_message_length", 8 * 1024 * 1024), ("grpc.so_reuseport", 0))
     server = grpc.aio.server(interceptors=(calls,), options=options)
     watching = Watching()

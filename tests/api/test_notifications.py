@@ -207,6 +207,27 @@ async def test_list_shows_the_notifications_that_are_asked_for(
     assert expected == "".join(each.event[-1] for each in found)
 
 
+async def test_subscription_made_again_has_nothing_of_its_predecessor(tenant: Tenant, receiver: Receiver) -> None:
+    """Whatever else is asked for; without the filter both are shown."""
+    predecessor = await tenant.subscribe("twice", url=f"{receiver.url}/204")
+    event = (await tenant.publish("a")).event
+    await settled(tenant, 1)
+    await tenant.call("DeleteSubscription", name=predecessor.name)
+    deleted = [await tenant.notifications(subscription=predecessor.name, event=each) for each in ("", event.name)]
+    successor = await tenant.subscribe("twice", url=f"{receiver.url}/204")
+    later = (await tenant.publish("a")).event
+
+    async def events_of(event: str) -> list[str]:
+        return [each.event for each in await tenant.notifications(subscription=successor.name, event=event)]
+
+    assert predecessor.name == successor.name
+    assert [[], []] == deleted
+    assert [later.name] == await events_of("")
+    assert [] == await events_of(event.name)
+    assert [later.name] == await events_of(later.name)
+    assert [later.name, event.name] == [each.event for each in await tenant.notifications()]
+
+
 @pytest.mark.parametrize(("event_type", "expected"), [("a", "420"), ("b", "531"), ("c", "")])
 async def test_list_shows_the_events_of_one_type(history: Tenant, event_type: str, expected: str) -> None:
     """In pages that may be empty on the way."""

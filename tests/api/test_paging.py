@@ -7,20 +7,20 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from service.api.paging import Position, Scope, decode, encode, page_size
+from service.api.paging import Position, Scope, Shape, decode, encode, page_size
 from service.domain.errors import InvalidField, InvalidPageToken
 
 SCOPE: Scope = ("ListEvents", "organizations/a/workspaces/b", "agent.status.changed", None)
 BIGINTS = st.integers(-(2**63), 2**63 - 1)
 # As they come out of a database: no lone surrogates.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-POSITIONS = st.lists(BIGINTS | TEXTS, min_size=1, max_size=4).map(tuple)
+POSITIONS = BIGINTS | TEXTS | st.lists(BIGINTS | TEXTS, min_size=1, max_size=4).map(tuple)
 SCOPES = st.lists(BIGINTS | TEXTS | st.none() | st.lists(TEXTS, max_size=2).map(tuple), max_size=4).map(tuple)
 
 
-def shape_of(position: Position) -> tuple[type[str] | type[int], ...]:
-    """Return the types of a position's parts."""
-    return tuple(type(part) for part in position)
+def shape_of(position: Position) -> Shape:
+    """Return the type of a position, or the types of its parts."""
+    return tuple(type(part) for part in position) if isinstance(position, tuple) else type(position)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,11 @@ def test_negative_page_size_is_refused() -> None:
 def test_empty_token_means_the_first_page() -> None:
     """As in every request that does not name one."""
     assert decode("", scope=SCOPE, shape=(int, str)) is None
+
+
+def test_end_of_the_list_has_an_empty_token() -> None:
+    """It says that there is no next page."""
+    assert "" == encode(None, scope=SCOPE)
 
 
 @given(position=POSITIONS, scope=SCOPES)
@@ -84,14 +89,22 @@ def test_garbage_is_refused_as_an_invalid_page_token(garbage: str) -> None:
     assert "page_token" == caught.value.field
 
 
-@pytest.mark.parametrize("position", [("7", "a"), (7,), (7, "a", "b"), (True, "a"), (2**63, "a"), (None, "a"), ()])
-def test_token_with_a_position_of_another_shape_is_refused(position: Position) -> None:
+@pytest.mark.parametrize(
+    ("position", "shape"),
+    [
+        *((position, (int, str)) for position in [("7", "a"), (7,), (7, "a", "b"), (True, "a"), (2**63, "a"), (), 7]),
+        *((position, (int, str)) for position in [(None, "a"), ((7,), "a"), "7a"]),
+        *((position, int) for position in ["7", True, 2**63, (7,), ()]),
+        *((position, str) for position in [7, ("a",), ()]),
+    ],
+)
+def test_token_with_a_position_of_another_shape_is_refused(position: Position, shape: Shape) -> None:
     """The digest is no secret, so a forger can make one; the database must not meet what it cannot compare."""
     with pytest.raises(InvalidPageToken):
-        decode(encode(position, scope=SCOPE), scope=SCOPE, shape=(int, str))
+        decode(encode(position, scope=SCOPE), scope=SCOPE, shape=shape)
 
 
 def test_overlong_token_is_refused_before_it_is_decoded() -> None:
     """Tokens of ours are short."""
     with pytest.raises(InvalidPageToken):
-        decode(encode(("a" * 5000,), scope=SCOPE), scope=SCOPE, shape=(str,))
+        decode(encode("a" * 5000, scope=SCOPE), scope=SCOPE, shape=str)

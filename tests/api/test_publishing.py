@@ -11,10 +11,12 @@ import pytest_asyncio
 from tests.harness import Client, running_server
 from tests.tools import Refusal, Tenant, new_id, refusal_of, without_names
 from tidings.v1.notifications_pb2 import Event
+from tidings.v1.publishing_pb2 import BatchPublishRequest, PublishRequest
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAYLOAD_BYTES_MAX = 256 * 1024
+REQUEST_BYTES_MAX = 4 * 1024 * 1024
 UUID = "0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10"
 OTHER_UUID = "00000000-0000-0000-0000-000000000000"
 FULL: dict[str, Any] = {
@@ -257,7 +259,7 @@ async def test_batch_is_answered_in_its_order(tenant: Tenant) -> None:
     assert ["a", "b", "a", "a", "a", "a"] == [each.event.event_type for each in results]
     assert results[0].event == results[2].event
     assert results[3].event == results[5].event
-    assert old.event == results[4].event
+    assert old.event.name == results[4].event.name
     assert f"{tenant.parent}/events/{UUID}" == results[3].event.name
     assert 4 == len(await tenant.events()) == len(await tenant.notifications()) + 1
 
@@ -267,9 +269,35 @@ async def test_thousand_events_are_one_batch(tenant: Tenant) -> None:
     await tenant.subscribe()
     response = await batch(tenant, *({"event": {"subject": str(n)}} for n in range(1000)))
 
-    assert [str(n) for n in range(1000)] == [each.event.subject for each in response.responses]
-    assert {each.event.name for each in response.responses} == {each.name for each in await tenant.events()}
-    assert 1000 == len(await tenant.notifications())
+    subjects = {each.name: each.subject for each in await tenant.events()}
+    assert [str(n) for n in range(1000)] == [subjects[each.event.name] for each in response.responses]
+    assert 1000 == len(subjects) == len(await tenant.notifications())
+
+
+async def test_answer_to_a_batch_says_only_what_the_publisher_may_not_know(tenant: Tenant) -> None:
+    """Without the texts that may be long, which GetEvent and ListEvents have."""
+    response = await batch(tenant, {"event": FULL})
+
+    [listed] = await tenant.events()
+    for field in ("source", "subject", "attributes"):
+        listed.ClearField(field)
+    assert [listed] == [each.event for each in response.responses]
+
+
+async def test_answer_to_the_largest_batch_is_small_enough_for_every_client(tenant: Tenant) -> None:
+    """Also when it is repeated: a client takes 4 MiB by default, and what was accepted must not look like an error."""
+    attributes = dict.fromkeys("abcd", "x" * 1024)
+    event = Event(event_type="a", json="{}", attributes=attributes)
+    requests = [PublishRequest(event=event, request_id=str(n)) for n in range(1000)]
+    request = BatchPublishRequest(parent=tenant.parent, requests=requests)
+    assert 0.98 * REQUEST_BYTES_MAX < request.ByteSize() <= REQUEST_BYTES_MAX
+
+    first = await tenant.client.publishing.BatchPublish(request)
+    again = await tenant.client.publishing.BatchPublish(request)
+
+    assert [each.event for each in first.responses] == [each.event for each in again.responses]
+    assert {True} == {each.deduplicated for each in again.responses}
+    assert attributes == (await get(tenant, again.responses[999].event.name)).attributes
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ ALL_SERVICES = sorted(
     )
 )
 PATIENCE_S = 10
+REQUEST_BYTES_MAX = 4 * 1024 * 1024
 both_versions = pytest.mark.parametrize("version", ["v1", "v1alpha"])
 
 
@@ -47,7 +48,7 @@ async def address() -> AsyncIterator[str]:
         publishing=PublishServiceServicer(),
         notifications=NotificationServiceServicer(),
     )
-    calls = Calls(clock=clock, ids=Uuid7Ids(clock, Random(0)))
+    calls = Calls(clock=clock, ids=Uuid7Ids(clock, Random(0)), request_bytes_max=REQUEST_BYTES_MAX)
     server = ApiServer(listen=("127.0.0.1:0",), calls=calls, servicers=servicers)
     [bound] = await server.start()
     server.set_serving()

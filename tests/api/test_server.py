@@ -29,6 +29,7 @@ from tidings.v1.subscriptions_pb2_grpc import SubscriptionServiceServicer
 
 ANY_PORT = "127.0.0.1:0"
 PATIENCE_S = 10
+REQUEST_BYTES_MAX = 4 * 1024 * 1024
 
 Publish = Callable[[PublishRequest], Awaitable[PublishResponse]]
 
@@ -58,7 +59,8 @@ def server_on(*listen: str, answer: Publish = accept) -> ApiServer:
         publishing=Publishing(answer),
         notifications=NotificationServiceServicer(),
     )
-    return ApiServer(listen=listen, calls=Calls(clock=clock, ids=Uuid7Ids(clock, Random(0))), servicers=servicers)
+    calls = Calls(clock=clock, ids=Uuid7Ids(clock, Random(0)), request_bytes_max=REQUEST_BYTES_MAX)
+    return ApiServer(listen=listen, calls=calls, servicers=servicers)
 
 
 @asynccontextmanager

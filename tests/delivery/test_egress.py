@@ -5,7 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
 import aiohttp
 import pytest
@@ -181,3 +181,17 @@ async def test_allowed_host_does_not_open_its_address_to_other_calls() -> None:
                 await status_of(connector, f"http://{host}:{listener.port}/")
 
         assert 0 == await connections_after(listener)
+
+
+async def test_names_are_not_looked_up_by_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its few threads are everybody's; without a resolver of the caller's, the connector asks the system itself."""
+
+    async def look_up(host: str, *args: object, **kwargs: object) -> None:
+        raise AssertionError(f"the loop was asked for {host}")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    policy = DestinationPolicy(allowed_networks=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")))
+    async with listening() as listener:
+        status = await status_of(GuardedConnector(policy), f"http://localhost:{listener.port}/")
+
+        assert 204 == status

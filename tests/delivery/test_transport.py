@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ import trustme
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from service.delivery.transport import RESPONSE_HEADERS_BYTES_MAX, AiohttpTransport
+from service.delivery.transport import RESPONSE_HEADERS_BYTES_MAX, AiohttpTransport, HeadFirst
 from service.domain.destinations import DestinationPolicy, parse_destination_policy
 from service.domain.outcomes import Reply, Request, Unreachable, UnreachableKind
 
@@ -384,6 +384,77 @@ async def test_status_decides_whatever_the_body_does(serve: Serve, body: bytes) 
     assert (200, body, True) == (reply.http_status, reply.body, reply.body_truncated)
 
 
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+FAULTS = [
+    pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", b"hello", id="204 with a body"),
+    pytest.param(b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", b"hello", id="204 with a length and a body"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"\r\n\r\noops\r\n\r\n", id="200 with stray bytes"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"ok, and more", id="200 with more than its length"),
+    pytest.param(b"HTTP/1.1 202 Accepted\nContent-Length: 0\n\n", b"oops\n\n", id="202 with bare line feeds"),
+    pytest.param(HEAD, b"not a chunk\r\n", id="200 with a bad chunk"),
+    pytest.param(HEAD, b"2\r\nok\r\nnot a chunk\r\n", id="200 with a bad second chunk"),
+    pytest.param(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n", b"oops", id="410"),
+    pytest.param(b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", b"oops", id="503"),
+    pytest.param(CONTINUE + b"HTTP/1.1 204 No Content\r\n\r\n", b"hello", id="204 after 100"),
+    pytest.param(CONTINUE + EARLY_HINTS + b"HTTP/1.1 204 No Content\r\n\r\n", b"hello", id="204 after 100 and 103"),
+]
+
+
+def head_of(answer: bytes) -> tuple[int, tuple[tuple[str, str], ...]]:
+    """Return the status and the headers of the last head in an answer."""
+    status, *lines = answer.strip().replace(b"\r\n", b"\n").split(b"\n\n")[-1].decode().split("\n")
+    return int(status.split()[1]), tuple((name, value) for name, _, value in (line.partition(": ") for line in lines))
+
+
+@pytest.mark.parametrize(("head", "rest"), FAULTS)
+async def test_head_decides_although_a_fault_comes_with_it(head: bytes, rest: bytes) -> None:
+    """In the same segment; the receiver is told nothing twice, and the connection is not trusted again."""
+    async with receiving(answering(head + rest)) as receiver, transporting(body_time_s=0.05) as transport:
+        replies = [await transport.post(request_to(receiver.url())) for _ in range(2)]
+
+        for reply in replies:
+            assert isinstance(reply, Reply), reply
+            assert head_of(head) == (reply.http_status, reply.headers)
+        assert 2 == receiver.connections
+
+
+@pytest.mark.parametrize(("head", "rest"), FAULTS)
+async def test_head_decides_wherever_it_is_cut(head: bytes, rest: bytes) -> None:
+    """In two segments, the second with the fault; the cut may go through the blank line."""
+    for cut in range(len(head)):
+        protocol = HeadFirst(asyncio.get_running_loop())
+        protocol.set_response_params(read_until_eof=True)
+
+        protocol.data_received(head[:cut])
+        protocol.data_received(head[cut:] + rest)
+
+        statuses = [(await protocol.read())[0].code for _ in range(len(protocol))]
+        assert head_of(head)[0] == statuses[-1]
+        assert protocol.should_close
+
+
+@pytest.mark.parametrize("interim", [CONTINUE, CONTINUE + EARLY_HINTS, EARLY_HINTS * 3, CONTINUE * 64])
+async def test_interim_responses_are_passed_over(interim: bytes) -> None:
+    """Up to 64 in one segment with the last one, whose body is read and whose connection is kept."""
+    async with receiving(answering(interim + OK)) as receiver, transporting() as transport:
+        replies = [await transport.post(request_to(receiver.url())) for _ in range(2)]
+
+        assert [(200, b"ok")] * 2 == [(reply.http_status, reply.body) for reply in replies if isinstance(reply, Reply)]
+        assert 1 == receiver.connections
+
+
+async def test_blank_lines_of_a_body_are_the_bodys() -> None:
+    """The head ends once."""
+    body = b"\r\n\r\n\n\nHTTP/1.1 500 No\r\n\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    async with receiving(answering(answer)) as receiver, transporting() as transport:
+        replies = [await transport.post(request_to(receiver.url())) for _ in range(2)]
+
+        assert [(200, body)] * 2 == [(reply.http_status, reply.body) for reply in replies if isinstance(reply, Reply)]
+        assert 1 == receiver.connections
+
+
 async def test_headers_are_kept_up_to_8_kib_together() -> None:
     """One that does not fit is left out, the next one that fits is kept."""
     large = b"".join(b"X-%d: %s\r\n" % (number, b"v" * 4000) for number in range(4))
@@ -433,6 +504,17 @@ async def test_early_answer_counts_although_the_body_is_not_read() -> None:
             UnreachableKind.CONNECT_FAILED,
             id="sends many headers",
         ),
+        pytest.param(
+            answering(b"HTTP/1.1 200 OK\r\nno header\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
+            UnreachableKind.CONNECT_FAILED,
+            id="has a bad head before a good one",
+        ),
+        pytest.param(
+            answering(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 OK\r\n\r\n"),
+            UnreachableKind.CONNECT_FAILED,
+            id="has a bad head after 100",
+        ),
+        pytest.param(answering(b"\r\n" * 50_000, then=hang_up), UnreachableKind.CONNECT_FAILED, id="sends blank lines"),
         pytest.param(stall, UnreachableKind.TIMED_OUT, id="says nothing"),
         pytest.param(answering(b"HTTP/1.1 200 OK\r\nX", then=stall), UnreachableKind.TIMED_OUT, id="stalls"),
         pytest.param(
@@ -611,3 +693,19 @@ async def test_receiver_of_a_trusted_authority_is_reached() -> None:
         )
 
     assert (200, receiver.address) == (reply.http_status, reply.remote_address)
+
+
+async def test_endless_interim_responses_are_broken_off() -> None:
+    """Reading them never waits, so no timeout would end it and nobody else would get a turn."""
+
+    async def never_finally(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while True:
+                writer.write(EARLY_HINTS * 1_000)
+                await writer.drain()
+
+    async with receiving(never_finally) as receiver, transporting() as transport:
+        outcome = await transport.post(request_to(receiver.url()))
+
+    assert isinstance(outcome, Unreachable)
+    assert UnreachableKind.CONNECT_FAILED == outcome.kind

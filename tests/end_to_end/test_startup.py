@@ -1,6 +1,7 @@
 """`serve` and `migrate` as processes: what they refuse to start on and how they say it, and how they end."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import sys
+import textwrap
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -39,9 +41,16 @@ async def run(
     *arguments: str, folder: Path, environment: dict[str, str] | None = None, before: tuple[str, ...] = ()
 ) -> Ended:
     """Run `tidings-server` in a folder until it ends by itself."""
+    return await python("-m", "service", *arguments, folder=folder, environment=environment, before=before)
+
+
+async def python(
+    *arguments: str, folder: Path, environment: dict[str, str] | None = None, before: tuple[str, ...] = ()
+) -> Ended:
+    """Run Python with this repository in a folder until it ends by itself."""
     process = await asyncio.create_subprocess_exec(
         *before,
-        *(sys.executable, "-m", "service", *arguments),
+        *(sys.executable, *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=folder,
@@ -246,6 +255,32 @@ async def test_setting_that_makes_no_sense_is_refused_in_one_sentence(
     assert (1, "") == (ended.code, ended.out)
     assert ONE_SENTENCE.fullmatch(ended.err), ended.err
     assert words in ended.err
+
+
+async def test_bug_ends_the_server_with_its_traceback_in_the_log(tmp_path: Path) -> None:
+    """Whatever its type, also beside an error that an operator can mend: that one comes last."""
+    program = textwrap.dedent("""
+        import sys
+        from service import __main__
+        from service.storage.database import FatalStorageError
+
+        async def run_server(*_, **__):
+            errors = [ValueError("a bug"), ExceptionGroup("nested", [FatalStorageError("the disk is broken")])]
+            raise ExceptionGroup("unhandled", errors) if sys.argv.pop() == "both" else errors[0]
+
+        __main__.run_server = run_server
+        __main__.main(["serve"])
+    """)
+
+    bug, both = [await python("-c", program, which, folder=tmp_path) for which in ("bug", "both")]
+
+    for ended in (bug, both):
+        line, _, rest = ended.err.partition("\n")
+        failure = json.loads(line)
+        assert (1, "", "server.failed") == (ended.code, ended.out, failure["event"])
+        assert "ValueError: a bug" in failure["exception"]
+        assert "in run_server" in failure["exception"]
+        assert ("" if ended is bug else "tidings-server: the disk is broken\n") == rest
 
 
 WRONG_USAGE = [

@@ -18,13 +18,13 @@ _STORAGE = Path(schema.__file__).parent
 # These speak to one engine, or are checked by being run.
 _ENGINES = {"__init__", "migrations", "postgres", "schema", "sqlite", "sqlite_file"}
 _MODULES = sorted(path.stem for path in _STORAGE.glob("*.py") if path.stem not in _ENGINES)
-_CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*")
+_CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*")  # One with a leading underscore is a part that statements share.
 _STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|VALUES)\b")
 _RUN = {"rows", "execute", "each"}
 
 
 def statements_of(module: ModuleType) -> dict[str, str]:
-    """Return the SQL constants that a module defines, by qualified name."""
+    """Return the statements that a module defines, by qualified name, each as it is once it is put together."""
     tree = ast.parse(Path(module.__file__ or "").read_text())
     return {
         f"{module.__name__}.{name}": value
@@ -41,7 +41,7 @@ def all_statements() -> dict[str, str]:
 
 
 def calls_without_a_constant(source: str) -> list[int]:
-    """Return the lines on which `tx` is given SQL that is not a constant by name."""
+    """Return the lines on which `tx` is given anything but a statement constant by name."""
     return [call.lineno for call in _calls(ast.parse(source)) if not (call.args and _is_constant(call.args[0]))]
 
 
@@ -132,7 +132,7 @@ def test_a_statement_that_postgres_refuses_is_reported_by_name(prepared_schema: 
 
 @pytest.mark.parametrize("module", _MODULES)
 def test_every_statement_is_a_constant(module: str) -> None:
-    """SQL that is put together where it is run could not be checked."""
+    """Constants are put together on import and checked above; what is put together where it is run could not be."""
     assert [] == calls_without_a_constant((_STORAGE / f"{module}.py").read_text())
 
 
@@ -143,7 +143,14 @@ def test_every_call_gives_exactly_the_parameters_of_its_statement(module: str) -
 
 
 @pytest.mark.parametrize(
-    "call", ['tx.rows("SELECT 1")', 'tx.execute(f"DELETE FROM {table}")', "tx.each(sql, [])", 'tx.rows(A + " LIMIT 1")']
+    "call",
+    [
+        'tx.rows("SELECT 1")',
+        'tx.execute(f"DELETE FROM {table}")',
+        "tx.each(sql, [])",
+        'tx.rows(A + " LIMIT 1")',
+        "tx.rows(_A)",
+    ],
 )
 def test_inline_sql_is_found(call: str) -> None:
     """The check for constants can fail."""
@@ -160,6 +167,7 @@ def test_inline_sql_is_found(call: str) -> None:
         ("SELECT 1 -- :no\n, :yes", "SELECT 1 -- :no\n, $1", ("yes",)),
         ("SELECT /* :no\n :no */ :yes", "SELECT /* :no\n :no */ $1", ("yes",)),
         ("SELECT id FROM t LIMIT :n {skip_locked}", "SELECT id FROM t LIMIT $1 FOR UPDATE SKIP LOCKED", ("n",)),
+        ("SELECT id FROM t WHERE id = :id {for_share}", "SELECT id FROM t WHERE id = $1 FOR SHARE", ("id",)),
         ("SELECT '{}' WHERE a LIKE '%'", "SELECT '{}' WHERE a LIKE '%'", ()),
     ],
 )
@@ -168,6 +176,7 @@ def test_only_parameters_are_numbered_for_postgres(sql: str, text: str, paramete
     assert (text, parameters) == for_postgres(sql)
 
 
-def test_sqlite_takes_no_row_locks() -> None:
+@pytest.mark.parametrize("sql", ["SELECT id FROM t {skip_locked}", "SELECT id FROM t {for_share}"])
+def test_sqlite_takes_no_row_locks(sql: str) -> None:
     """SQLite has one writer, and no syntax for it."""
-    assert "SELECT id FROM t " == render("SELECT id FROM t {skip_locked}", Dialect.SQLITE)
+    assert "SELECT id FROM t " == render(sql, Dialect.SQLITE)

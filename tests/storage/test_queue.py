@@ -1,6 +1,9 @@
 """How a notification moves: lanes, claims and their fence, leases, holds, sweeps."""
 
 import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 import pytest
@@ -356,6 +359,21 @@ async def test_sweep_that_was_interrupted_goes_on_where_it_stood(database: Datab
     assert [ids[1], ids[3]] == [await database.write(slice_) for _ in range(2)]
     assert ["CANCELLED"] * 5 == await states(database, ids)
     assert await database.read(subscriptions.next_sweep) is None
+
+
+async def test_sweeps_take_turns(database: Database) -> None:
+    """One that is very long must not keep the others waiting."""
+    await subscribe(database, *map(subscription_of, "abc"))
+    for uid in "abc":
+        await database.write(partial(subscriptions.start_release, uid=uid))
+
+    def turns(tx: Transaction) -> Iterator[str]:
+        uid = ""
+        while (sweep := subscriptions.next_sweep(tx, uid)) is not None:
+            uid = sweep.subscription_uid
+            yield uid
+
+    assert list("abcab") == await database.read(lambda tx: list(islice(turns(tx), 5)))
 
 
 # --- plans

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,8 +22,8 @@ import pytest
 from service.domain.errors import DiskFull, StorageUnavailable
 from service.storage.database import FatalStorageError, OpenError, Transaction
 from service.storage.migrations import migrate
-from service.storage.sqlite import SqliteDatabase, SqliteWriter, run_beside
-from service.storage.sqlite_file import connect
+from service.storage.sqlite import SqliteDatabase, SqliteReader, SqliteWriter, WorkResult, run_beside
+from service.storage.sqlite_file import ServerLock, connect, connect_reader
 
 WAIT_S: Final = 10
 PAGE_BYTES: Final = 4096
@@ -249,10 +250,10 @@ def test_writer_runs_a_batch_without_any_thread(path: Path) -> None:
     with closing(connect(path)) as connection:
         writer = SqliteWriter(connection, path, log_bytes_max=1 << 20)
 
-        outcomes = writer.run_batch([partial(insert, workspace="a"), lambda tx: 1 // 0, names])
+        results = writer.run_batch([partial(insert, workspace="a"), lambda tx: 1 // 0, names])
 
-    assert [None, None, ["a"]] == [outcome.value for outcome in outcomes]
-    assert [False, True, False] == [isinstance(outcome.error, ZeroDivisionError) for outcome in outcomes]
+    assert [None, None, ["a"]] == [result.value for result in results]
+    assert [False, True, False] == [isinstance(result.error, ZeroDivisionError) for result in results]
 
 
 async def test_threads_have_names(open_database: Open) -> None:
@@ -522,6 +523,117 @@ async def test_damaged_file_stops_everything(
     assert [True] == ["SQLITE_CORRUPT" in str(error) for error in fatal_errors]
 
 
+# --- threads that fail
+
+
+class FailingWriter(SqliteWriter):
+    """Its thread fails after a commit."""
+
+    def checkpoint_if_due(self) -> None:
+        """Fail as nothing of SQLite's would."""
+        raise ValueError("of the thread")
+
+
+class FailingReader(SqliteReader):
+    """Its thread fails with a read in its hands."""
+
+    def run(self, work: Callable[[Transaction], Any]) -> WorkResult:
+        """Fail as nothing of SQLite's would."""
+        raise ValueError("of the thread")
+
+
+def failing_database(path: Path, fatal_errors: list[FatalStorageError]) -> SqliteDatabase:
+    """Open a database whose threads fail."""
+    migrate(path)
+    connection = connect(path)
+    return SqliteDatabase(
+        lock=ServerLock.acquire(path),
+        writer=FailingWriter(connection, path, log_bytes_max=1 << 20),
+        readers=[FailingReader(connect_reader(path), path)],
+        on_fatal=fatal_errors.append,
+        batch_works_max=1,
+        waiting_works_max=100,
+    )
+
+
+async def test_writer_thread_that_fails_leaves_nobody_waiting(
+    path: Path, fatal_errors: list[FatalStorageError]
+) -> None:
+    """What was committed is answered so; what waits is told, what comes later is refused, and it can be closed."""
+    database = failing_database(path, fatal_errors)
+    writes = [asyncio.create_task(database.write(partial(insert, workspace=name))) for name in "abc"]
+    await asyncio.sleep(0)  # Each task runs as far as handing its work in.
+
+    async with asyncio.timeout(WAIT_S):
+        results = await asyncio.gather(*writes, return_exceptions=True)
+        with pytest.raises(StorageUnavailable):
+            await database.write(names)
+        await database.close()
+
+    assert [type(None), StorageUnavailable, StorageUnavailable] == [type(result) for result in results]
+    assert ["a thread of the database failed: ValueError('of the thread')"] == list(map(str, fatal_errors))
+    assert ["a"] == run_beside(path, names)
+
+
+async def test_reader_thread_that_fails_leaves_nobody_waiting(
+    path: Path, fatal_errors: list[FatalStorageError]
+) -> None:
+    """The read in its hands too."""
+    database = failing_database(path, fatal_errors)
+
+    async with asyncio.timeout(WAIT_S):
+        results = await asyncio.gather(*[database.read(names) for _ in range(3)], return_exceptions=True)
+        with pytest.raises(StorageUnavailable):
+            await database.write(names)
+        await database.close()
+
+    assert [StorageUnavailable] * 3 == [type(result) for result in results]
+    assert 1 == len(fatal_errors)
+
+
+async def test_log_that_cannot_be_looked_at_stops_nothing(path: Path) -> None:
+    """It is copied later; here its name is longer than the file system allows."""
+    migrate(path)
+    with closing(connect(path)) as connection:
+        writer = SqliteWriter(connection, path.with_name("x" * 254), log_bytes_max=0)
+
+        writer.checkpoint_if_due()
+
+    assert (None, 0) == (writer.fatal, writer.stats.checkpoints)
+
+
+async def test_close_does_not_wait_for_the_threads_of_others(open_database: Open) -> None:
+    """Name look-ups may hold all the event loop's own threads for as long as they like."""
+    database = open_database()
+    released = threading.Event()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    held_up = asyncio.create_task(asyncio.to_thread(released.wait, WAIT_S))
+    await asyncio.sleep(0)  # The task runs as far as taking the thread.
+
+    async with asyncio.timeout(WAIT_S / 2):
+        await database.close()
+
+    assert not held_up.done()
+    released.set()
+    await held_up
+
+
+async def test_caller_of_close_that_gives_up_does_not_disturb_the_others(open_database: Open) -> None:
+    """Each may have a deadline of its own."""
+    database = open_database()
+    gate = Gate()
+    held_up = await gate.closed_for(database)
+    impatient, patient = (asyncio.create_task(database.close()) for _ in range(2))
+    await asyncio.sleep(0)  # Both tasks run as far as waiting.
+
+    impatient.cancel()
+    await asyncio.wait([impatient])
+    gate.open()
+    await asyncio.gather(held_up, patient)
+
+    assert impatient.cancelled()
+
+
 # --- the process
 
 
@@ -671,11 +783,11 @@ def test_file_of_another_kind_is_refused(open_folder: Path, name: str) -> None:
     assert "a letter " * 1000 == (open_folder / name).read_text()
 
 
-def test_refused_database_can_be_opened_when_the_reason_is_gone(path: Path) -> None:
+async def test_refused_database_can_be_opened_when_the_reason_is_gone(path: Path) -> None:
     """A failed start holds nothing."""
     path.write_text("a letter " * 1000)
     with pytest.raises(OpenError):
         SqliteDatabase.open(path, on_fatal=print)
     path.unlink()
 
-    asyncio.run(SqliteDatabase.open(path, on_fatal=print).close())
+    await SqliteDatabase.open(path, on_fatal=print).close()

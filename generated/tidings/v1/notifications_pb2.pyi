@@ -184,7 +184,9 @@ class Event(_message.Message):
     subject: _builtins.str
     """What it is about, within the source: free text of at most 1,024 characters without control characters."""
     json: _builtins.str
-    """JSON text (RFC 8259). Checked to be valid, then kept as it is: spaces, key order, big numbers and all."""
+    """JSON text (RFC 8259) of at most 96 levels, whose numbers a double can hold. Checked, then kept as it is: spaces, key
+    order, digits beyond a double's precision and all.
+    """
     data: _builtins.bytes
     """Any bytes, described by content_type. With application/json or a type that ends in +json they must be valid JSON."""
     content_type: _builtins.str
@@ -284,7 +286,9 @@ class Notification(_message.Message):
     """
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
-        """Output only. When the next attempt is due; empty while one is under way, and in end states."""
+        """Output only. When the next attempt is due; empty while one is under way, while the subscription is disabled, and in
+        end states.
+        """
 
     @_builtins.property
     def last_attempt(self) -> Global___Attempt:

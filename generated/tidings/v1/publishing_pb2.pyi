@@ -81,7 +81,9 @@ class PublishResponse(_message.Message):
     """Whether this is the result of an earlier request with the same request_id."""
     @_builtins.property
     def event(self) -> _notifications_pb2.Event:
-        """The event as accepted, without payload and context_json. With validate_only it has no name."""
+        """The event as accepted, without payload and context_json; in a BatchPublish also without source, subject and
+        attributes. With validate_only it has no name.
+        """
 
     @_builtins.property
     def schema_violations(self) -> _containers.RepeatedCompositeFieldContainer[_event_types_pb2.SchemaViolation]:

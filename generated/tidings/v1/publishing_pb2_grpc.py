@@ -80,6 +80,9 @@ class PublishServiceServicer(object):
     def BatchPublish(self, request, context):
         """Publishes 1 to 1,000 events of one workspace, together at most 4 MiB: all of them, or after an error none.
 
+        The events in the response are without source, subject and attributes too, so that it is never larger than clients
+        take by default.
+
         Errors: those of Publish; the field path begins with the place in the batch, `requests[3].event.json`.
 
         Example:

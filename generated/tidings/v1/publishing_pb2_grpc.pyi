@@ -48,6 +48,9 @@ class PublishServiceStub:
     BatchPublish: _grpc.UnaryUnaryMultiCallable[_publishing_pb2.BatchPublishRequest, _publishing_pb2.BatchPublishResponse]
     """Publishes 1 to 1,000 events of one workspace, together at most 4 MiB: all of them, or after an error none.
 
+    The events in the response are without source, subject and attributes too, so that it is never larger than clients
+    take by default.
+
     Errors: those of Publish; the field path begins with the place in the batch, `requests[3].event.json`.
 
     Example:
@@ -83,6 +86,9 @@ class PublishServiceAsyncStub(PublishServiceStub):
     """
     BatchPublish: _aio.UnaryUnaryMultiCallable[_publishing_pb2.BatchPublishRequest, _publishing_pb2.BatchPublishResponse]  # type: ignore[assignment]
     """Publishes 1 to 1,000 events of one workspace, together at most 4 MiB: all of them, or after an error none.
+
+    The events in the response are without source, subject and attributes too, so that it is never larger than clients
+    take by default.
 
     Errors: those of Publish; the field path begins with the place in the batch, `requests[3].event.json`.
 
@@ -126,6 +132,9 @@ class PublishServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_publishing_pb2.BatchPublishResponse, _abc.Awaitable[_publishing_pb2.BatchPublishResponse]]:
         """Publishes 1 to 1,000 events of one workspace, together at most 4 MiB: all of them, or after an error none.
+
+        The events in the response are without source, subject and attributes too, so that it is never larger than clients
+        take by default.
 
         Errors: those of Publish; the field path begins with the place in the batch, `requests[3].event.json`.
 

@@ -308,8 +308,8 @@ class Subscription(_message.Message):
 
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Headers sent with every request. At most 32; values of visible ASCII, at most 4,096 characters. Names that HTTP,
-        the formats, the signatures or cloud metadata services use are refused.
+        """Headers sent with every request. At most 32; values of visible ASCII, name and value together at most 4,096 bytes.
+        Names that HTTP, the formats, the signatures or cloud metadata services use are refused.
         """
 
     @_builtins.property
