@@ -167,7 +167,7 @@ class Subscription:
     @property
     def etag(self) -> str:
         """Changes with every change: the workspace revision that made this version."""
-        return f'"{self.revision}"'
+        return str(self.revision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class EventType:
     @property
     def etag(self) -> str:
         """Changes with every change."""
-        return f'"{self.revision}"'
+        return str(self.revision)
 
 
 @dataclass(frozen=True, slots=True)
