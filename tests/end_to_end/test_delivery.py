@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from aiohttp import web
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from service.delivery.lanes import LANE_LIMIT
 from tests.harness import (
@@ -227,6 +230,28 @@ async def test_graceful_stop_finishes_what_is_under_way_and_leaves_the_rest(tmp_
 
     assert sorted(published) == sorted(received.headers["webhook-id"] for received in receiver.received)
     assert {("SUCCEEDED", 1): len(published)} == _states(server.database)
+
+
+async def test_stopping_server_says_so_while_it_finishes_deliveries(tmp_path: Path) -> None:
+    """The port stays open: health lets load balancers turn away, and a publisher is told to go elsewhere."""
+    held = Held()
+    async with running_receiver(held) as receiver, running_process(tmp_path / "tidings.db") as server:
+        await _subscribe(server.client, receiver.url, 0.1)
+        await server.client.publish()
+        await receiver.wait_for(1)
+        stopping = asyncio.create_task(server.stop())
+        await eventually(lambda: _logged(server, "server.stopping"))
+
+        stub: Any = HealthStub(server.client.channel)
+        health = await stub.Check(HealthCheckRequest())
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await server.client.publish()
+        held.release.set()
+
+        assert HealthCheckResponse.NOT_SERVING == health.status
+        assert grpc.StatusCode.UNAVAILABLE == refused.value.code()
+        assert "DRAINING" == error_detail(refused.value, ErrorInfo).reason
+        assert 0 == await stopping
 
 
 async def test_stop_beyond_the_drain_timeout_gives_claims_back_unattempted(tmp_path: Path) -> None:
