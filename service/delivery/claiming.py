@@ -61,10 +61,11 @@ class TickWork:
     cursor: str = ""
 
     def __call__(self, tx: Transaction) -> Tick:
-        """Take over what other processes left, promote what is due, claim as much as may be started."""
-        takeover = TakeOverWork(owner=self.owner, due_until_ms=self.now_ms, now_ms=self.now_ms, rng=self.rng)
-        taken_over = takeover(tx)
-        promoted = queue.promote_due(tx, now_ms=self.now_ms, limit=_PROMOTED_MAX)
+        """Take over what other processes left, promote what is due, claim as much as may be started.
+
+        With `lanes` it only claims: what it made ready in other lanes, nobody would look at.
+        """
+        has_more = self.lanes is None and self._make_ready(tx)
         lanes = queue.lanes_after(tx, self.cursor, limit=_LANES_MAX) if self.lanes is None else self.lanes
         served = subscriptions.find_by_uid(tx, [uid for uid in lanes if self._room(uid, LANE_LIMIT, self.free_slots)])
         held = self._hold_disabled(tx, [served[uid] for uid in lanes if uid in served])
@@ -72,15 +73,17 @@ class TickWork:
         claimed = queue.claim(tx, plan, owner=self.owner, now_ms=self.now_ms, lease_end_ms=self.now_ms + self.lease_ms)
         return Tick(
             claims=_with_events(tx, [each for lane in claimed for each in lane], served),
-            has_more=(
-                taken_over == _TAKEN_OVER_MAX
-                or promoted == _PROMOTED_MAX
-                or held == _HELD_MAX
-                or self._was_cut_short(plan, claimed, served)
-            ),
+            has_more=has_more or held == _HELD_MAX or self._was_cut_short(plan, claimed, served),
             cursor=self._next_cursor(lanes, plan) if self.lanes is None else self.cursor,
             next_due_ms=queue.next_due_ms(tx, owner=self.owner),
         )
+
+    def _make_ready(self, tx: Transaction) -> bool:
+        """Make ready what others left and what is due; say whether there may be more of it."""
+        takeover = TakeOverWork(owner=self.owner, due_until_ms=self.now_ms, now_ms=self.now_ms, rng=self.rng)
+        taken_over = takeover(tx)
+        promoted = queue.promote_due(tx, now_ms=self.now_ms, limit=_PROMOTED_MAX)
+        return taken_over == _TAKEN_OVER_MAX or promoted == _PROMOTED_MAX
 
     def _hold_disabled(self, tx: Transaction, candidates: Sequence[Subscription]) -> int:
         hold_end_ms = self.now_ms + _HOLD_MS

@@ -66,6 +66,7 @@ class Dispatcher:
         self._attempts: dict[Claimed, asyncio.Task[None]] = {}
         self._cursor = ""
         self._look_everywhere = True
+        self._looked_at_s = 0.0
         self._freed_lanes: set[str] = set()
         self._next_due_ms: int | None = None
         self._is_paused = False
@@ -83,7 +84,7 @@ class Dispatcher:
             while not self._stopping:
                 self._wake.clear()
                 freed_lanes, self._freed_lanes = self._freed_lanes, set()
-                if self._look_everywhere:
+                if self._look_everywhere or self._is_time_to_look():
                     await self._claim_everywhere(tasks)
                 else:
                     await self._claim_from(freed_lanes, tasks)
@@ -116,6 +117,7 @@ class Dispatcher:
     async def _claim_everywhere(self, tasks: asyncio.TaskGroup) -> None:
         """Claim lane by lane until no slot is free, or no lane has more that may go."""
         self._look_everywhere = False
+        self._looked_at_s = self._clock.monotonic_s()
         # A round that begins in the middle has not seen the lanes before that.
         has_more = bool(self._cursor)
         while self._slots.free and not self._stopping:
@@ -138,6 +140,12 @@ class Dispatcher:
         while has_more and self._slots.free and not self._stopping:
             tick = await self._tick(tasks, tuple(lanes))
             has_more = tick is None or tick.has_more
+        self._look_everywhere = self._look_everywhere or has_more
+
+    def _is_time_to_look(self) -> bool:
+        """Say whether something is due, or was not looked for in a while: requests that end keep the wait short."""
+        is_due = self._next_due_ms is not None and self._next_due_ms <= self._clock.now_ms()
+        return is_due or self._clock.monotonic_s() - self._looked_at_s >= self._poll_s
 
     async def _tick(self, tasks: asyncio.TaskGroup, lanes: Sequence[str] | None = None) -> Tick | None:
         """Claim and start what one transaction finds; None if the database was in the way."""
@@ -168,7 +176,8 @@ class Dispatcher:
     async def _wait(self) -> None:
         """Wait to be woken, for the next notification that is due, or for the time to look anyway."""
         timeout_s = self._poll_s
-        if self._next_due_ms is not None:
+        # Without a free slot it is the end of a request that is waited for, and that wakes.
+        if self._next_due_ms is not None and self._slots.free:
             timeout_s = min(timeout_s, max(0, self._next_due_ms - self._clock.now_ms()) / 1000)
         try:
             async with asyncio.timeout(timeout_s):

@@ -115,6 +115,20 @@ async def test_tick_looks_only_at_the_lanes_that_it_is_given(database: SqliteDat
     assert ({"b": 1}, "a", False) == (by_lane(found), found.cursor, found.has_more)
 
 
+async def test_tick_of_some_lanes_leaves_what_is_due_to_a_round(database: SqliteDatabase) -> None:
+    """Made ready in a lane that is not looked at it would be forgotten; still waiting, it says when it is due."""
+    await subscribe(database, *map(subscription_of, "ab"))
+    await owe(database, event_of(), ["a"])
+    await claim_as_another(database, "a")
+    later_ms = NOW_MS + LEASE_MS + 1
+
+    some = await tick(database, lanes=("b",), now_ms=later_ms)
+    every = await tick(database, now_ms=later_ms)
+
+    assert ({}, NOW_MS + LEASE_MS) == (by_lane(some), some.next_due_ms)
+    assert {"a": 1} == by_lane(every)
+
+
 async def test_scarce_slots_go_round_the_lanes(database: SqliteDatabase) -> None:
     """The lanes that got nothing come first next time."""
     await subscribe(database, *map(subscription_of, "abcde"))

@@ -101,6 +101,41 @@ async def test_retry_is_made_when_it_is_due(database: SqliteDatabase, clock: Fak
     assert ("FAILED", "ATTEMPTS_EXHAUSTED", 3) == (row["state"], row["failure_reason"], row["attempt_count"])
 
 
+class CountedClock(FakeClock):
+    """A clock that counts how often it is looked at."""
+
+    looks = 0
+
+    def now_ms(self) -> int:
+        self.looks += 1
+        return super().now_ms()
+
+
+async def test_full_slots_do_not_spin_while_something_is_due(database: SqliteDatabase) -> None:
+    """Looking again finds no slot either: the end of a request is what is waited for."""
+    clock = CountedClock()
+    await subscribe(database, subscription_of("a", retry_policy=TWO_RETRIES), subscription_of("b"))
+    await owe(database, event_of(), ["a"])
+    gate = Gate()
+    transport = FakeTransport(lambda request: reply_of(500) if "//a." in request.url else gate(request))
+    dispatcher = dispatcher_of(database, transport, clock, slots=1)
+    async with running(dispatcher):
+        await transport.sent(1)
+        await owe(database, event_of("2"), ["b"])
+        dispatcher.wake()
+        await transport.sent(2)
+        clock.advance(3_600 * SECOND_MS)
+        dispatcher.wake()
+        before = clock.looks
+        for _ in range(1_000):
+            await asyncio.sleep(0)
+        looks = clock.looks - before
+        gate.opened.set()
+        await transport.sent(3)
+
+    assert looks < 20
+
+
 async def test_retry_that_is_not_due_is_not_made(database: SqliteDatabase, clock: FakeClock) -> None:
     """However often the dispatcher looks."""
     await subscribe(database, subscription_of("a", retry_policy=TWO_RETRIES), subscription_of("b"))
