@@ -13,7 +13,8 @@ from service.matching import Matchers, Occurrence, WorkspaceMatcher, rematch, wa
 from service.storage import subscriptions, workspaces
 from service.storage.database import Transaction
 from service.storage.migrations import MIGRATIONS, upgrade
-from service.storage.sqlite import SqliteDatabase, SqliteWriter
+from service.storage.sqlite import SqliteDatabase
+from service.storage.sqlite_connections import SqliteWriter
 from service.storage.sqlite_file import connect
 from service.storage.subscriptions import Rule
 from tests.fakes import WORKSPACE, subscribe, subscription_of

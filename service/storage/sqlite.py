@@ -1,257 +1,32 @@
 """SQLite as a `Database`: one thread that writes in groups, a few that read, and the event loop that waits for neither.
 
-`SqliteWriter` and `SqliteReader` run works on a connection and know nothing of threads, so that a simulation can call
-them itself; `SqliteDatabase` gives each its thread and carries results back to the event loop.
+The threads run the works on the connections of `sqlite_connections` and carry the results back to the event loop.
 """
 
 import asyncio
-import os
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Final, LiteralString, NamedTuple, Self, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias
 
 from sqlite_utils import Migrations
 
-from service.domain.errors import DiskFull, StorageUnavailable
-from service.storage.database import FatalStorageError, Row, T, Transaction, Value
-from service.storage.dialect import Dialect, render
+from service.domain.errors import StorageUnavailable
+from service.storage.database import FatalStorageError, T, Transaction
 from service.storage.migrations import MIGRATIONS, latest, migrate, schema_version, upgrade
-from service.storage.sqlite_file import BUSY_TIMEOUT_S, ServerLock, connect, connect_reader, primary_code
-
-Work: TypeAlias = Callable[[Transaction], Any]
-_E = TypeVar("_E", bound=Exception)
-
-_LOG_BYTES_MAX: Final = 4 * 1024 * 1024  # 1,000 pages, as SQLite's own default
-_BROKEN: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_NOT_NOW: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM})
-
-
-class WorkResult(NamedTuple):
-    """What came of one work: its result, or the exception for its caller."""
-
-    value: Any
-    error: BaseException | None = None
-
-
-@dataclass(slots=True)
-class WriterStats:
-    """What the writer has done since it was made."""
-
-    commits: int = 0
-    works: int = 0
-    checkpoints: int = 0
-
-
-class SqliteTransaction:
-    """A `Transaction` on a connection that is inside one."""
-
-    __slots__ = ("_cursor",)
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        # One cursor for all statements: every method below leaves it without rows that are still to be fetched.
-        self._cursor = connection.cursor()
-
-    def rows(self, sql: LiteralString, **params: Value) -> list[Row]:
-        """Run one statement and return all its rows."""
-        return self._cursor.execute(render(sql, Dialect.SQLITE), params).fetchall()
-
-    def execute(self, sql: LiteralString, **params: Value) -> int:
-        """Run one INSERT, UPDATE or DELETE and return how many rows it changed."""
-        cursor = self._cursor.execute(render(sql, Dialect.SQLITE), params)
-        cursor.fetchall()
-        return cursor.rowcount if cursor.rowcount >= 0 else self._changes()
-
-    def each(self, sql: LiteralString, params_list: Sequence[Mapping[str, Value]]) -> list[list[Row]]:
-        """Run one statement once per entry, in order, and return the rows of each run."""
-        statement, cursor = render(sql, Dialect.SQLITE), self._cursor
-        return [cursor.execute(statement, params).fetchall() for params in params_list]
-
-    def _changes(self) -> int:
-        # sqlite3 counts rows only for a statement whose first word says that it changes some, and WITH does not.
-        changes: int = self._cursor.execute("SELECT changes()").fetchall()[0][0]
-        return changes
-
-
-class _GroupLost(Exception):
-    """A work met an error that ends the whole group's transaction; the error is the cause."""
-
-
-class SqliteWriter:
-    """The connection that writes and checkpoints. Used by one thread at a time.
-
-    Args:
-        connection: from `sqlite_file.connect`, its schema up to date.
-        path: the database file.
-        log_bytes_max: how long the write-ahead log grows before it is copied into the database. A reader that stays
-            on an old snapshot, or one large transaction, can make it longer.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, path: Path, *, log_bytes_max: int) -> None:
-        connection.row_factory = sqlite3.Row
-        connection.execute(f"PRAGMA journal_size_limit = {int(log_bytes_max)}")
-        self.stats = WriterStats()
-        self.fatal: FatalStorageError | None = None
-        self._connection = connection
-        self._transaction = SqliteTransaction(connection)
-        self._path = path
-        self._log_path = f"{path.resolve()}-wal"
-        self._log_bytes_max = log_bytes_max
-        self._checkpoint_at_bytes = log_bytes_max
-
-    def run_batch(self, works: Sequence[Work]) -> list[WorkResult]:
-        """Run works in one transaction and commit it; return the result of each, in order. Raises nothing.
-
-        A work that raises is undone alone. Where SQLite gives up the transaction, or the commit fails, every work of
-        the batch fails. A broken file sets `fatal`, and from then on every work fails.
-        """
-        if self.fatal is not None:
-            return [WorkResult(None, _unavailable(self.fatal)) for _ in works]
-        try:
-            # Immediate: a deferred transaction that reads first can fail at its first write, and no wait would help.
-            self._connection.execute("BEGIN IMMEDIATE")
-            results = [self._run(work) for work in works]
-            self._connection.execute("COMMIT")
-        except _GroupLost as lost:
-            return self._lose(works, lost.__cause__ or lost)
-        except (sqlite3.Error, MemoryError) as error:
-            return self._lose(works, error)
-        self.stats.commits += 1
-        self.stats.works += len(works)
-        return results
-
-    def checkpoint_if_due(self) -> None:
-        """Copy the log into the database if it has grown too long. Meant for after the callers have their answers.
-
-        SQLite starts the log from its beginning once all of it is copied and no reader needs it, and cuts the file
-        back to `journal_size_limit` then. So the file is longer than that only if there is something to copy.
-        """
-        log_bytes = self._log_bytes()
-        if log_bytes <= self._log_bytes_max:
-            self._checkpoint_at_bytes = self._log_bytes_max
-        elif log_bytes > self._checkpoint_at_bytes:
-            self._checkpoint("PRAGMA wal_checkpoint(PASSIVE)")
-            # A reader may have kept the log from starting over; trying again at every commit would only cost.
-            self._checkpoint_at_bytes = log_bytes + self._log_bytes_max
-
-    def close(self) -> None:
-        """Copy the whole log into the database and close the connection."""
-        if self.fatal is None:
-            self._checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._connection.close()
-
-    def _run(self, work: Work) -> WorkResult:
-        self._connection.execute("SAVEPOINT work")
-        try:
-            value = work(self._transaction)
-        except BaseException as error:  # a thread that serves others must outlive whatever a work does
-            self._undo(error)
-            return WorkResult(None, _for_caller(error))
-        self._connection.execute("RELEASE work")
-        return WorkResult(value)
-
-    def _undo(self, error: BaseException) -> None:
-        # On FULL, IOERR and NOMEM SQLite may have rolled back everything, the works that went well included. To go on
-        # would run the next ones outside any transaction.
-        if not self._connection.in_transaction or primary_code(error) in _BROKEN:
-            raise _GroupLost from error
-        self._connection.execute("ROLLBACK TO work")
-        self._connection.execute("RELEASE work")
-
-    def _lose(self, works: Sequence[Work], error: BaseException) -> list[WorkResult]:
-        if self._connection.in_transaction:
-            with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-        self.fatal = self.fatal or _fatal(error, self._path)
-        return [WorkResult(None, _disk_full(error) if _is_full(error) else _unavailable(error)) for _ in works]
-
-    def _checkpoint(self, statement: str) -> None:
-        try:
-            self._connection.execute(statement).fetchall()
-            self.stats.checkpoints += 1
-        except sqlite3.Error as error:
-            # A full disk or a busy file loses nothing: what was committed is in the log, and the log is read too.
-            self.fatal = self.fatal or _fatal(error, self._path)
-
-    def _log_bytes(self) -> int:
-        try:
-            return os.stat(self._log_path).st_size
-        except OSError:
-            # Mostly there is no log yet. One that cannot be looked at is only copied later, so it is no reason to stop.
-            return 0
-
-
-class SqliteReader:
-    """A connection that only reads. Used by one thread at a time."""
-
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        connection.row_factory = sqlite3.Row
-        self.fatal: FatalStorageError | None = None
-        self._connection = connection
-        self._path = path
-        self._transaction = SqliteTransaction(connection)
-
-    def run(self, work: Work) -> WorkResult:
-        """Run a work on one snapshot: that of its first statement. Raises nothing; a broken file sets `fatal`."""
-        try:
-            self._connection.execute("BEGIN")
-            try:
-                return WorkResult(work(self._transaction))
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-        except BaseException as error:  # as in SqliteWriter._run
-            self.fatal = self.fatal or _fatal(error, self._path)
-            return WorkResult(None, _for_caller(error))
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-
-def _for_caller(error: BaseException) -> BaseException:
-    """Return what the caller of a work is told of the exception that the work raised."""
-    code = primary_code(error)
-    if _is_full(error):
-        return _disk_full(error)
-    if code in _BROKEN or code in _NOT_NOW:
-        return _unavailable(error)
-    if isinstance(error, StopIteration):
-        # A future refuses it, because it would end the coroutine that awaits.
-        return _caused_by(error, RuntimeError("a work raised StopIteration"))
-    return error
-
-
-def _disk_full(cause: BaseException) -> DiskFull:
-    """Return a new DiskFull for one caller."""
-    return _caused_by(cause, DiskFull("the disk of the database is full"))
-
-
-def _unavailable(cause: BaseException) -> StorageUnavailable:
-    """Return a new StorageUnavailable for one caller."""
-    return _caused_by(cause, StorageUnavailable("the database does not answer"))
-
-
-def _fatal(error: BaseException, path: Path) -> FatalStorageError | None:
-    """Return the error to stop the process with, or None if this one is no reason to."""
-    if primary_code(error) not in _BROKEN:
-        return None
-    name: str = getattr(error, "sqlite_errorname", "unknown")
-    return _caused_by(error, FatalStorageError(f"the database {path} is broken: {error} ({name})"))
-
-
-def _is_full(error: BaseException) -> bool:
-    return primary_code(error) == sqlite3.SQLITE_FULL
-
-
-def _caused_by(cause: BaseException, error: _E) -> _E:
-    error.__cause__ = cause
-    return error
-
+from service.storage.sqlite_connections import (
+    LOG_BYTES_MAX,
+    SqliteReader,
+    SqliteWriter,
+    Work,
+    WorkResult,
+    WriterStats,
+    caused_by,
+    unavailable,
+)
+from service.storage.sqlite_file import BUSY_TIMEOUT_S, ServerLock, connect, connect_reader
 
 _Job: TypeAlias = tuple[Work, "asyncio.Future[Any]"]
 
@@ -294,7 +69,7 @@ class _Works:
     def abandon(self, cause: BaseException) -> None:
         """Tell the callers of all unanswered works that the database does not answer. On the event loop."""
         for future in self._unanswered:
-            _settle(future, WorkResult(None, _unavailable(cause)))
+            _settle(future, WorkResult(None, unavailable(cause)))
         self._unanswered.clear()
 
     def end(self) -> None:
@@ -366,7 +141,7 @@ class SqliteDatabase:
         readers: int = 4,
         batch_works_max: int = 256,
         waiting_works_max: int = 10_000,
-        log_bytes_max: int = _LOG_BYTES_MAX,
+        log_bytes_max: int = LOG_BYTES_MAX,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> Self:
         """Open the database at `path`, creating it or bringing its schema up to date first. Blocks; for start-up.
@@ -467,7 +242,7 @@ class SqliteDatabase:
         try:
             yield
         except BaseException as error:  # whatever it is, it would end the thread in silence
-            fatal = _caused_by(error, FatalStorageError(f"a thread of the database failed: {error!r}"))
+            fatal = caused_by(error, FatalStorageError(f"a thread of the database failed: {error!r}"))
             self._report(fatal)
             _call(self._loop, lambda: works.abandon(fatal))
 
@@ -502,7 +277,7 @@ def run_beside(
     if schema_version(path, migrations=migrations) != latest(migrations):
         migrate(path, migrations=migrations)
     with closing(connect(path, busy_timeout_s=busy_timeout_s)) as connection:
-        [result] = SqliteWriter(connection, path, log_bytes_max=_LOG_BYTES_MAX).run_batch([work])
+        [result] = SqliteWriter(connection, path, log_bytes_max=LOG_BYTES_MAX).run_batch([work])
     if result.error is not None:
         raise result.error
     value: T = result.value

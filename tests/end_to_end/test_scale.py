@@ -24,7 +24,7 @@ from service.storage import events, notifications, subscriptions, workspaces
 from service.storage.database import T, Transaction
 from service.storage.migrations import migrate
 from service.storage.notifications import NewNotification
-from service.storage.sqlite import SqliteReader, SqliteWriter
+from service.storage.sqlite_connections import SqliteReader, SqliteWriter
 from service.storage.sqlite_file import connect
 
 NOW_MS = 1_800_000_000_000

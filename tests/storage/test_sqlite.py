@@ -22,7 +22,8 @@ import pytest
 from service.domain.errors import DiskFull, StorageUnavailable
 from service.storage.database import FatalStorageError, OpenError, Transaction
 from service.storage.migrations import migrate
-from service.storage.sqlite import SqliteDatabase, SqliteReader, SqliteWriter, WorkResult, run_beside
+from service.storage.sqlite import SqliteDatabase, run_beside
+from service.storage.sqlite_connections import SqliteReader, SqliteWriter, WorkResult
 from service.storage.sqlite_file import ServerLock, connect, connect_reader
 
 WAIT_S: Final = 10
