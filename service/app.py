@@ -99,6 +99,8 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
             await delivering
             await server.api.stop(_LAST_CALLS_S)
             sweeping.cancel()
+            if broken:
+                raise broken[0]
     _log.info("server.stopped")
 
 

@@ -83,7 +83,7 @@ class Matchers:
         """
         matcher = self._kept(workspace)
         async with matcher.loading:
-            if matcher.revision == revision:
+            if matcher.revision in (revision, _NEVER_LOADED):
                 await self._bring_up_to_date(workspace, matcher)
         return matcher
 

@@ -11,7 +11,7 @@ import structlog
 
 from service.delivery.claiming import Claim, TakeOverWork, Tick, TickWork
 from service.delivery.courier import Courier, Delivery
-from service.delivery.lanes import Slots
+from service.delivery.lanes import FREE_SLOTS_FOR_ALL, LANE_LIMIT, Slots
 from service.delivery.recorder import Recorder
 from service.domain.clock import Clock
 from service.domain.errors import Unavailable
@@ -84,7 +84,7 @@ class Dispatcher:
             while not self._stopping:
                 self._wake.clear()
                 freed_lanes, self._freed_lanes = self._freed_lanes, set()
-                if self._look_everywhere or self._is_time_to_look():
+                if self._look_everywhere or self._is_time_to_look() or not self._has_slots_for(freed_lanes):
                     await self._claim_everywhere(tasks)
                 else:
                     await self._claim_from(freed_lanes, tasks)
@@ -129,6 +129,8 @@ class Dispatcher:
             if tick.cursor:
                 continue
             if not has_more:
+                # A lane that got only its share is to be looked at again whichever slot comes free.
+                self._look_everywhere = self._look_everywhere or self._slots.free < FREE_SLOTS_FOR_ALL
                 return
             has_more = False
         # Whichever slot comes free next, any lane may be waiting for it.
@@ -141,6 +143,10 @@ class Dispatcher:
             tick = await self._tick(tasks, tuple(lanes))
             has_more = tick is None or tick.has_more
         self._look_everywhere = self._look_everywhere or has_more
+
+    def _has_slots_for(self, lanes: set[str]) -> bool:
+        """Say whether these lanes can be claimed from by themselves: none of them may be cut short for the others."""
+        return self._slots.free >= FREE_SLOTS_FOR_ALL + LANE_LIMIT * len(lanes)
 
     def _is_time_to_look(self) -> bool:
         """Say whether something is due, or was not looked for in a while: requests that end keep the wait short."""

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 LANE_LIMIT = 8
 _SHARE_OF_FREE_SLOTS = 16
+FREE_SLOTS_FOR_ALL = LANE_LIMIT * _SHARE_OF_FREE_SLOTS
+"""With as many free slots every lane may have its limit; with fewer a lane may have got less than it could use."""
 
 
 def lane_room(*, limit: int, free_slots: int, in_flight: int) -> int:

@@ -101,6 +101,24 @@ async def test_retry_is_made_when_it_is_due(database: SqliteDatabase, clock: Fak
     assert ("FAILED", "ATTEMPTS_EXHAUSTED", 3) == (row["state"], row["failure_reason"], row["attempt_count"])
 
 
+async def test_lane_that_got_a_share_gets_more_when_others_end(database: SqliteDatabase, clock: FakeClock) -> None:
+    """Although its own requests go on: a sixteenth of 50 free slots is 3, of 77 it is 4."""
+    names = [f"b{number:02}" for number in range(30)]
+    await subscribe(database, *map(subscription_of, names), subscription_of("slow"))
+    await owe(database, event_of(), names)
+    gate, slow = Gate(), Gate()
+    transport = FakeTransport(lambda request: slow(request) if "//slow." in request.url else gate(request))
+    dispatcher = dispatcher_of(database, transport, clock, slots=80)
+    async with running(dispatcher):
+        await transport.sent(30)
+        await owe(database, event_of("2"), ["slow"] * 5)
+        dispatcher.wake()
+        await transport.sent(33)
+        gate.opened.set()
+        await transport.sent(34)
+        slow.opened.set()
+
+
 class CountedClock(FakeClock):
     """A clock that counts how often it is looked at."""
 
