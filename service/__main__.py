@@ -84,7 +84,7 @@ def main() -> None:
     "--dev",
     envvar="TIDINGS_DEV",
     is_flag=True,
-    help="For development: loopback destinations, any port, plaintext on any address; logs for people.",
+    help="For development: loopback destinations, any port, plaintext on any address; on a terminal, logs for people.",
 )
 @_option("--https-only", envvar="TIDINGS_HTTPS_ONLY", is_flag=True, help="Refuse http:// subscription URLs.")
 @_option(
