@@ -122,11 +122,7 @@ class TickWork:
         )
 
     def _room(self, uid: str, limit: int, free_slots: int) -> int:
-        return lane_room(
-            limit=limit,
-            free_slots=free_slots,
-            in_flight=self.in_flight.get(uid, 0),
-        )
+        return lane_room(limit=limit, free_slots=free_slots, in_flight=self.in_flight.get(uid, 0))
 
     def _next_cursor(self, lanes: Sequence[str], plan: Sequence[LaneClaim]) -> str:
         planned_all_slots = sum(lane.limit for lane in plan) >= self.free_slots > 0
@@ -196,7 +192,7 @@ def end_of_claim(
 
 
 def end_claims(tx: Transaction, ends: Sequence[Finished | Postponed], *, now_ms: int) -> list[bool]:
-    """End claims; say of each whether it was still held. Stale ones change nothing."""
+    """End claims; say of each whether it was current. Stale ones change nothing."""
     finished = iter(queue.finish(tx, [each for each in ends if isinstance(each, Finished)], now_ms=now_ms))
     postponed = iter(queue.postpone(tx, [each for each in ends if isinstance(each, Postponed)], now_ms=now_ms))
     return [next(finished if isinstance(each, Finished) else postponed) for each in ends]

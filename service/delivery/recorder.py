@@ -28,7 +28,7 @@ class Recorded:
 
     delivery: Delivery
     attempt: Attempt
-    was_held: bool
+    was_current: bool
 
 
 def record_attempts(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: int) -> list[Recorded]:
@@ -41,8 +41,8 @@ def record_attempts(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: 
     numbered = [replace(each.attempt, attempt_number=number) for each, number in zip(deliveries, numbers, strict=True)]
     attempts.insert(tx, list(zip(ids, numbered, strict=True)))
     ends = [end_of_claim(each.claimed.notification_id, each.claimed.claim, each.decision) for each in deliveries]
-    held = end_claims(tx, ends, now_ms=now_ms)
-    return [Recorded(*each) for each in zip(deliveries, numbered, held, strict=True)]
+    current = end_claims(tx, ends, now_ms=now_ms)
+    return [Recorded(*each) for each in zip(deliveries, numbered, current, strict=True)]
 
 
 class Recorder:
@@ -113,7 +113,7 @@ def _log_attempt(recorded: Recorded) -> None:
 
 
 def _what_follows(recorded: Recorded) -> dict[str, str | bool]:
-    if not recorded.was_held:
+    if not recorded.was_current:
         return {"stale": True}
     match recorded.delivery.decision:
         case Succeed():

@@ -137,12 +137,6 @@ class RequestIdReused(CallerError):
     reason = ErrorReason.REQUEST_ID_REUSED
 
 
-class StateConflict(CallerError):
-    """The resource is in a state that does not allow this."""
-
-    reason = ErrorReason.STATE_CONFLICT
-
-
 class EtagMismatch(CallerError):
     """The resource was changed since the caller read it."""
 

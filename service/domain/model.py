@@ -57,14 +57,6 @@ class FailureReason(StrEnum):
     MAX_AGE_REACHED = "MAX_AGE_REACHED"
 
 
-class SchemaEnforcement(StrEnum):
-    """What happens to a payload that does not match its event type's schema."""
-
-    REJECT = "REJECT"
-    WARN = "WARN"
-    OFF = "OFF"
-
-
 @dataclass(frozen=True, slots=True)
 class FixedSchedule:
     """Retry after each of these delays in turn; the attempt after the last delay is the last one."""

@@ -239,7 +239,7 @@ def count_attempts(tx: Transaction, notification_ids: Sequence[str]) -> list[int
 
 
 def finish(tx: Transaction, finished: Sequence[Finished], *, now_ms: int) -> list[bool]:
-    """End claims for good; say of each whether it was still held. A stale claim changes nothing."""
+    """End claims for good; say of each whether it was current. A stale one changes nothing."""
     changed = tx.each(
         FINISH,
         [
@@ -257,7 +257,7 @@ def finish(tx: Transaction, finished: Sequence[Finished], *, now_ms: int) -> lis
 
 
 def postpone(tx: Transaction, postponed: Sequence[Postponed], *, now_ms: int) -> list[bool]:
-    """End claims with a later attempt; say of each whether it was still held. A stale claim changes nothing."""
+    """End claims with a later attempt; say of each whether it was current. A stale one changes nothing."""
     changed = tx.each(
         RETRY_LATER,
         [

@@ -95,7 +95,7 @@ async def test_each_delivery_moves_its_notification(database: SqliteDatabase, cl
 
     ids = [each.claimed.notification_id for each in deliveries]
     assert ["WAITING", "SUCCEEDED", "FAILED", "WAITING"] == await states(database, ids)
-    assert [(1, True)] * 4 == [(each.attempt.attempt_number, each.was_held) for each in recorded]
+    assert [(1, True)] * 4 == [(each.attempt.attempt_number, each.was_current) for each in recorded]
     assert [[(1, name)] for name in ("TIMED_OUT", "SUCCEEDED", "GONE", "REJECTED")] == [
         await outcomes(database, each) for each in ids
     ]
@@ -170,6 +170,6 @@ async def test_two_outcomes_of_one_notification_are_both_recorded(database: Sqli
 
     recorded = await database.write(lambda tx: record_attempts(tx, deliveries, now_ms=NOW_MS))
 
-    assert [(1, False), (2, True)] == [(each.attempt.attempt_number, each.was_held) for each in recorded]
+    assert [(1, False), (2, True)] == [(each.attempt.attempt_number, each.was_current) for each in recorded]
     assert ["SUCCEEDED"] == await states(database, [claim.claimed.notification_id])
     assert [(1, "GONE"), (2, "SUCCEEDED")] == await outcomes(database, claim.claimed.notification_id)
