@@ -44,7 +44,7 @@ clean: ## Remove what make and the tools have made here
 	find service tests generated docs proto -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The first Python that is new enough and can make a virtual environment wins.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml clients/python/pyproject.toml constraints.txt
 	new_enough=; python=; \
 	for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 	  "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
@@ -61,5 +61,5 @@ $(READY): pyproject.toml constraints.txt
 	fi; \
 	echo "Setting up .venv with $$("$$python" --version); this takes a minute, once." >&2; \
 	"$$python" -m venv --clear .venv
-	$(BIN)/pip install --quiet --no-input --disable-pip-version-check --constraint constraints.txt --editable '.[postgres,dev]'
+	$(BIN)/pip install --quiet --no-input --disable-pip-version-check --constraint constraints.txt --editable '.[postgres,dev]' --editable clients/python
 	touch $@

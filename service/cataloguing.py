@@ -8,7 +8,7 @@ from service.domain.clock import Clock
 from service.domain.errors import EtagMismatch, InvalidField, ResourceExists, ResourceNotFound, quoted
 from service.domain.etags import check_etag
 from service.domain.json_text import check_json
-from service.domain.model import EventType
+from service.domain.model import EventType, SchemaEnforcement
 from service.domain.names import check_event_type_id, check_event_type_not_reserved
 from service.paging import Page, take
 from service.storage import event_types
@@ -29,6 +29,8 @@ class EventTypeFields(TypedDict, total=False):
     service: str
     category: int | None
     code: int | None
+    json_schema: str
+    schema_enforcement: SchemaEnforcement
     examples: tuple[str, ...]
     attribute_keys: tuple[str, ...]
     deprecated: bool

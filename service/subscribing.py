@@ -13,6 +13,7 @@ from service.domain.etags import check_etag
 from service.domain.headers import check_headers
 from service.domain.ids import Ids, check_resource_id
 from service.domain.model import (
+    ApiKey,
     Format,
     RetryPolicy,
     SignatureScheme,
@@ -39,7 +40,9 @@ class SubscriptionFields(TypedDict, total=False):
     url: str
     event_types: tuple[str, ...]
     attribute_filters: Mapping[str, str]
+    filter: str
     enabled: bool
+    api_key: ApiKey | None
     headers: Mapping[str, str]
     retry_policy: RetryPolicy | None
     max_concurrency: int | None
@@ -95,7 +98,9 @@ class Subscriptions:
         if signing_key:
             check_key("signing_key", signature_scheme, signing_key)
         now_ms = self._clock.now_ms()
-        key = SigningKey(self._ids.new(), signing_key or new_key(signature_scheme, self._rng), now_ms)
+        key = SigningKey(
+            self._ids.new(), signing_key or new_key(signature_scheme, self._rng), now_ms, scheme=signature_scheme
+        )
         new = Subscription(
             workspace=workspace,
             id=subscription_id or self._ids.new(),

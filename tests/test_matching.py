@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from service.domain.model import Format
 from service.domain.names import Workspace
 from service.matching import Matchers, Occurrence, WorkspaceMatcher, rematch, wants
 from service.storage import subscriptions, workspaces
@@ -19,13 +20,19 @@ from service.storage.sqlite_file import connect
 from service.storage.subscriptions import Rule
 from tests.fakes import WORKSPACE, subscribe, subscription_of
 
+
+def rule_of(uid: str, patterns: tuple[str, ...], filters: dict[str, str] | None = None, *, active: bool = True) -> Rule:
+    """Return a rule without a CEL filter."""
+    return Rule(uid, uid, patterns, filters or {}, "", False, Format.RAW, active, 0)
+
+
 SEGMENTS = st.sampled_from(["a", "b", "tidings"])
 EVENT_TYPES = st.lists(SEGMENTS, min_size=1, max_size=4).map(".".join)
 PATTERNS = st.lists(SEGMENTS | st.just("*"), min_size=1, max_size=4).map(".".join)
 ATTRIBUTES = st.dictionaries(st.sampled_from("xy"), st.sampled_from("12"))
 OCCURRENCES = st.builds(Occurrence, EVENT_TYPES, ATTRIBUTES)
 RULES = st.builds(
-    lambda uid, patterns, filters, active: Rule(uid, uid, tuple(patterns), filters, active, 0),
+    lambda uid, patterns, filters, active: rule_of(uid, tuple(patterns), filters, active=active),
     st.sampled_from("pqrst"),
     st.lists(PATTERNS, min_size=1, max_size=3),
     ATTRIBUTES,
@@ -49,7 +56,10 @@ def uids(rules: list[Rule]) -> list[str]:
 
 @given(changes=CHANGES, occurrences=st.lists(OCCURRENCES, min_size=1, max_size=8))
 @example(
-    changes=[Rule("p", "p", ("a", "a"), {}, True, 0), Rule("p", "p", ("b",), {}, True, 0)],
+    changes=[
+        rule_of("p", ("a", "a")),
+        rule_of("p", ("b",)),
+    ],
     occurrences=[Occurrence("a", {})],
 )
 def test_matcher_agrees_with_the_rule_after_any_changes(changes: list[Rule], occurrences: list[Occurrence]) -> None:

@@ -7,14 +7,14 @@ from service.api.calls import Context
 from service.api.convert import check_choice, required, timestamp, unbuilt
 from service.cataloguing import SERVICE_CHARACTERS_MAX, EventTypeFields, EventTypes
 from service.domain.attributes import check_text
-from service.domain.model import EventType
+from service.domain.model import EventType, SchemaEnforcement
 from service.domain.names import parse_event_type
 from tidings.v1 import event_types_pb2 as pb
 from tidings.v1 import event_types_pb2_grpc as pb_grpc
 
 _UPDATABLE = frozenset(EventTypeFields.__annotations__)
 # A mask may name them too, for a message without a value that this version refuses leaves them as they are.
-_FIXED = frozenset(("json_schema", "schema_enforcement"))
+_FIXED: frozenset[str] = frozenset()
 
 
 class EventTypeService(pb_grpc.EventTypeServiceServicer):
@@ -77,6 +77,8 @@ def _fields(message: pb.EventType, paths: frozenset[str]) -> EventTypeFields:
         service=message.service,
         category=message.category if message.HasField("category") else None,
         code=message.code if message.HasField("code") else None,
+        json_schema="",
+        schema_enforcement=SchemaEnforcement.REJECT,
         examples=tuple(message.examples),
         attribute_keys=tuple(message.attribute_keys),
         deprecated=message.deprecated,

@@ -24,7 +24,7 @@ from tidings.v1 import subscriptions_pb2_grpc as pb_grpc
 
 _UPDATABLE = frozenset(SubscriptionFields.__annotations__)
 # A mask may name them too, for a message without a value that this version refuses leaves them as they are.
-_FIXED = frozenset(("filter", "notification_type", "format", "signature_scheme", "api_key", "max_rate_per_second"))
+_FIXED = frozenset(("notification_type", "format", "signature_scheme", "max_rate_per_second"))
 _CHOICES = (
     ("notification_type", pb.NotificationType),
     ("format", pb.Format),
@@ -138,7 +138,9 @@ def _fields(message: pb.Subscription, paths: frozenset[str]) -> SubscriptionFiel
         url=message.url,
         event_types=tuple(message.event_types),
         attribute_filters=dict(message.attribute_filters),
+        filter=message.filter,
         enabled=message.enabled if message.HasField("enabled") else True,
+        api_key=None,
         headers=dict(message.headers),
         retry_policy=_policy(message.retry_policy) if has_policy else None,
         max_concurrency=message.max_concurrency if message.HasField("max_concurrency") else None,

@@ -25,15 +25,48 @@ class SubscriptionState(StrEnum):
 
 
 class Format(StrEnum):
-    """How an event becomes a request body. Only STANDARD_WEBHOOKS is built so far."""
+    """How an event becomes a request body."""
 
     STANDARD_WEBHOOKS = "STANDARD_WEBHOOKS"
+    CLOUDEVENTS_STRUCTURED = "CLOUDEVENTS_STRUCTURED"
+    CLOUDEVENTS_BINARY = "CLOUDEVENTS_BINARY"
+    EVENT_CONTEXT = "EVENT_CONTEXT"
+    EVENT_CODE = "EVENT_CODE"
+    RAW = "RAW"
 
 
 class SignatureScheme(StrEnum):
-    """How a request is signed. Only STANDARD_WEBHOOKS is built so far."""
+    """How a request is signed."""
 
     STANDARD_WEBHOOKS = "STANDARD_WEBHOOKS"
+    STANDARD_WEBHOOKS_ED25519 = "STANDARD_WEBHOOKS_ED25519"
+    VONAGE_JWT = "VONAGE_JWT"
+    MESSAGEBIRD = "MESSAGEBIRD"
+    GITHUB = "GITHUB"
+    STRIPE = "STRIPE"
+    UNSIGNED = "UNSIGNED"
+
+
+class SchemaEnforcement(StrEnum):
+    """What happens to a payload that does not match the schema of its event type."""
+
+    REJECT = "REJECT"
+    WARN = "WARN"
+    OFF = "OFF"
+
+
+class SuspendReason(StrEnum):
+    """Why the server suspended a subscription."""
+
+    GONE = "GONE"
+
+
+class ReplayState(StrEnum):
+    """Where a replay stands."""
+
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    CANCELLED = "CANCELLED"
 
 
 class AttemptOutcome(StrEnum):
@@ -55,6 +88,7 @@ class FailureReason(StrEnum):
     GONE = "GONE"
     ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"
     MAX_AGE_REACHED = "MAX_AGE_REACHED"
+    FORMAT_NOT_APPLICABLE = "FORMAT_NOT_APPLICABLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +139,37 @@ DEFAULT_RETRY_POLICY = RetryPolicy(
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A secret shared with a subscriber. `secret` is the key in the form of its scheme, `whsec_…`."""
+    """A secret shared with a subscriber. `secret` is the key in the form of its scheme, `whsec_…`.
+
+    Each key signs by its own scheme: while two overlap, they may have different ones.
+    """
 
     key_id: str
     secret: str = field(repr=False)
     create_time_ms: int
     expire_time_ms: int | None = None
+    scheme: SignatureScheme = SignatureScheme.STANDARD_WEBHOOKS
 
     @property
     def hint(self) -> str:
         """The last four characters: enough to tell keys apart, too few to use one."""
         return self.secret[-4:]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key that is sent as a header of every request."""
+
+    header: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """Since when the server holds a subscription's notifications, and why."""
+
+    time_ms: int
+    reason: SuspendReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +183,11 @@ class Subscription:
     url: str = field(repr=False)
     event_types: tuple[str, ...]
     attribute_filters: Mapping[str, str]
+    filter: str
     enabled: bool
     format: Format
     signature_scheme: SignatureScheme
+    api_key: ApiKey | None
     headers: Mapping[str, str] = field(repr=False)
     retry_policy: RetryPolicy | None
     max_concurrency: int | None
@@ -140,6 +196,8 @@ class Subscription:
     create_time_ms: int
     update_time_ms: int
     revision: int
+    filter_is_shut: bool = False
+    suspension: Suspension | None = None
 
     @property
     def name(self) -> str:
@@ -153,8 +211,21 @@ class Subscription:
 
     @property
     def state(self) -> SubscriptionState:
-        """ACTIVE or DISABLED."""
-        return SubscriptionState.ACTIVE if self.enabled else SubscriptionState.DISABLED
+        """Whether it is served. What its owner decided comes before what the server did."""
+        if not self.enabled:
+            return SubscriptionState.DISABLED
+        return SubscriptionState.SUSPENDED if self.suspension else SubscriptionState.ACTIVE
+
+    @property
+    def state_reason(self) -> str:
+        """Why it is in its state, in one word; empty when there is nothing to say."""
+        match self.state:
+            case SubscriptionState.DISABLED:
+                return ""
+            case SubscriptionState.SUSPENDED:
+                return self.suspension.reason if self.suspension else ""
+            case SubscriptionState.ACTIVE:
+                return "FILTER_TOO_SLOW" if self.filter_is_shut else ""
 
     @property
     def etag(self) -> str:
@@ -172,6 +243,8 @@ class EventType:
     service: str
     category: int | None
     code: int | None
+    json_schema: str
+    schema_enforcement: SchemaEnforcement
     examples: tuple[str, ...]
     attribute_keys: tuple[str, ...]
     deprecated: bool
@@ -192,7 +265,10 @@ class EventType:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One occurrence. The payload's bytes never change."""
+    """One occurrence. The payload's bytes never change.
+
+    `category` and `code` are those of its event type when it was accepted.
+    """
 
     workspace: Workspace
     id: str
@@ -209,6 +285,8 @@ class Event:
     payload_sha256: bytes
     payload_size: int
     matched_count: int
+    category: int | None = None
+    code: int | None = None
 
     @property
     def name(self) -> str:
@@ -255,8 +333,34 @@ class Notification:
     create_time_ms: int
     complete_time_ms: int | None
     failure_reason: FailureReason | None
+    replay_id: str | None = None
 
     @property
     def name(self) -> str:
         """The resource name."""
         return self.workspace.notification(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A bulk request to send past events (again) to one subscription."""
+
+    workspace: Workspace
+    id: str
+    subscription_uid: str
+    subscription_id: str
+    start_time_ms: int
+    end_time_ms: int
+    states: frozenset[NotificationState]
+    include_unmatched: bool
+    max_rate_per_second: float | None
+    state: ReplayState
+    examined_count: int
+    created_count: int
+    create_time_ms: int
+    complete_time_ms: int | None
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"{self.workspace.subscription(self.subscription_id)}/replays/{self.id}"

@@ -3,6 +3,7 @@
 A statement is written once: `:name` parameters, and a placeholder where PostgreSQL must lock the rows that it selects.
 `{skip_locked}` takes them for itself and passes over those that another process has locked; `{for_share}` waits for
 whoever changes them, and keeps them as they are until the transaction ends. SQLite has one writer, so it needs neither.
+In a table, `{commit_number}` is a primary key that counts up and is never given out twice.
 """
 
 import re
@@ -27,9 +28,13 @@ class Dialect(StrEnum):
     POSTGRES = "postgres"
 
 
-_LOCKS: Final = {
+_PLACEHOLDERS: Final = {
     "{skip_locked}": {Dialect.SQLITE: "", Dialect.POSTGRES: "FOR UPDATE SKIP LOCKED"},
     "{for_share}": {Dialect.SQLITE: "", Dialect.POSTGRES: "FOR SHARE"},
+    "{commit_number}": {
+        Dialect.SQLITE: "INTEGER PRIMARY KEY AUTOINCREMENT",
+        Dialect.POSTGRES: "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    },
 }
 
 
@@ -43,8 +48,8 @@ class PostgresStatement(NamedTuple):
 @cache  # One entry per statement constant of this package, so it cannot grow without limit.
 def render(sql: str, dialect: Dialect) -> str:
     """Return a statement with its placeholders filled in for a dialect."""
-    for placeholder, lock in _LOCKS.items():
-        sql = sql.replace(placeholder, lock[dialect])
+    for placeholder, texts in _PLACEHOLDERS.items():
+        sql = sql.replace(placeholder, texts[dialect])
     return sql
 
 

@@ -3,19 +3,19 @@
 from collections.abc import Iterable
 from typing import Final, LiteralString
 
-from service.domain.model import EventType
+from service.domain.model import EventType, SchemaEnforcement
 from service.storage.database import Row, Transaction, Value
 from service.storage.encoding import from_text, to_text
 
 _COLUMNS: Final[LiteralString] = """
-    id, display_name, description, service, category, code, examples, attribute_keys, deprecated, create_time,
-    update_time, revision
+    id, display_name, description, service, category, code, json_schema, schema_enforcement, examples, attribute_keys,
+    deprecated, create_time, update_time, revision
 """
 
 INSERT_EVENT_TYPE: Final[LiteralString] = f"""
     INSERT INTO event_types ({_COLUMNS}) VALUES (
-        :id, :display_name, :description, :service, :category, :code, :examples, :attribute_keys, :deprecated,
-        :create_time, :update_time, :revision
+        :id, :display_name, :description, :service, :category, :code, :json_schema, :schema_enforcement,
+        :examples, :attribute_keys, :deprecated, :create_time, :update_time, :revision
     )
     ON CONFLICT (id) DO NOTHING
 """
@@ -33,8 +33,9 @@ EVENT_TYPE_EXISTS: Final[LiteralString] = "SELECT id FROM event_types WHERE id =
 UPDATE_EVENT_TYPE: Final[LiteralString] = """
     UPDATE event_types SET
         display_name = :display_name, description = :description, service = :service, category = :category,
-        code = :code, examples = :examples, attribute_keys = :attribute_keys, deprecated = :deprecated,
-        create_time = :create_time, update_time = :update_time, revision = :revision
+        code = :code, json_schema = :json_schema, schema_enforcement = :schema_enforcement, examples = :examples,
+        attribute_keys = :attribute_keys, deprecated = :deprecated, create_time = :create_time,
+        update_time = :update_time, revision = :revision
     WHERE id = :id AND revision = :old_revision
 """
 
@@ -82,6 +83,8 @@ def _params(event_type: EventType) -> dict[str, Value]:
         "service": event_type.service,
         "category": event_type.category,
         "code": event_type.code,
+        "json_schema": event_type.json_schema,
+        "schema_enforcement": event_type.schema_enforcement.value,
         "examples": to_text(event_type.examples),
         "attribute_keys": to_text(event_type.attribute_keys),
         "deprecated": int(event_type.deprecated),
@@ -99,6 +102,8 @@ def _event_type(row: Row) -> EventType:
         service=row["service"],
         category=row["category"],
         code=row["code"],
+        json_schema=row["json_schema"],
+        schema_enforcement=SchemaEnforcement(row["schema_enforcement"]),
         examples=tuple(from_text(row["examples"])),
         attribute_keys=tuple(from_text(row["attribute_keys"])),
         deprecated=bool(row["deprecated"]),

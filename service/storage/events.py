@@ -15,14 +15,15 @@ _SUMMARY_COLUMNS: Final[LiteralString] = """
 """
 
 INSERT_EVENT: Final[LiteralString] = f"""
-    INSERT INTO events ({_SUMMARY_COLUMNS}, context_json, payload) VALUES (
+    INSERT INTO events ({_SUMMARY_COLUMNS}, context_json, payload, category, code) VALUES (
         :workspace, :id, :event_type, :source, :subject, :attributes, :content_type, :payload_is_json, :occur_time,
-        :create_time, :payload_sha256, :payload_size, :matched_count, :context_json, :payload
+        :create_time, :payload_sha256, :payload_size, :matched_count, :context_json, :payload, :category, :code
     )
 """
 
 SELECT_EVENT: Final[LiteralString] = f"""
-    SELECT {_SUMMARY_COLUMNS}, context_json, payload FROM events WHERE workspace = :workspace AND id = :id
+    SELECT {_SUMMARY_COLUMNS}, context_json, payload, category, code FROM events
+    WHERE workspace = :workspace AND id = :id
 """
 
 SELECT_EVENT_SUMMARY: Final[LiteralString] = f"""
@@ -142,6 +143,8 @@ def _params(event: Event) -> Mapping[str, Value]:
         "matched_count": event.matched_count,
         "context_json": event.context_json,
         "payload": event.payload,
+        "category": event.category,
+        "code": event.code,
     }
 
 
@@ -162,4 +165,6 @@ def _event(row: Row, *, with_payload: bool) -> Event:
         payload_sha256=bytes(row["payload_sha256"]),
         payload_size=row["payload_size"],
         matched_count=row["matched_count"],
+        category=row["category"] if with_payload else None,
+        code=row["code"] if with_payload else None,
     )

@@ -14,6 +14,7 @@ from sqlite_utils import Migrations
 
 from service.storage import schema
 from service.storage.database import OpenError
+from service.storage.dialect import Dialect, render
 from service.storage.sqlite_file import ServerLock, connect, connect_reader, keep_log, plain_errors
 
 MIGRATIONS: Final = Migrations("tidings")
@@ -22,7 +23,13 @@ MIGRATIONS: Final = Migrations("tidings")
 @MIGRATIONS(name="0001_first_tables")
 def _first_tables(database: sqlite_utils.Database) -> None:
     for statement in schema.V1:
-        database.execute(statement)
+        database.execute(render(statement, Dialect.SQLITE))
+
+
+@MIGRATIONS(name="0002_filters_rotation_schemas_replays_changes")
+def _second_tables(database: sqlite_utils.Database) -> None:
+    for statement in schema.V2:
+        database.execute(render(statement, Dialect.SQLITE))
 
 
 def migrate(path: Path, *, migrations: Migrations = MIGRATIONS) -> list[str]:

@@ -11,7 +11,7 @@ from service.storage.database import Row, Transaction
 
 _COLUMNS: Final[LiteralString] = """
     id, workspace, event_id, subscription_uid, subscription_id, event_type, state, due_at, held, lease_owner,
-    attempt_count, create_time, complete_time, failure_reason
+    attempt_count, create_time, complete_time, failure_reason, replay_id
 """
 
 INSERT_NOTIFICATION: Final[LiteralString] = """
@@ -149,4 +149,5 @@ def _notification(row: Row) -> Notification:
         create_time_ms=row["create_time"],
         complete_time_ms=row["complete_time"],
         failure_reason=FailureReason(row["failure_reason"]) if row["failure_reason"] else None,
+        replay_id=row["replay_id"],
     )

@@ -162,3 +162,92 @@ V1: Final[tuple[LiteralString, ...]] = (
     )
     """,
 )
+
+V2: Final[tuple[LiteralString, ...]] = (
+    "ALTER TABLE event_types ADD COLUMN json_schema TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE event_types ADD COLUMN schema_enforcement TEXT NOT NULL DEFAULT 'REJECT'",
+    "ALTER TABLE subscriptions ADD COLUMN filter TEXT NOT NULL DEFAULT ''",
+    # 1 once the filter took too long: it matches nothing until the subscription is updated.
+    "ALTER TABLE subscriptions ADD COLUMN filter_is_shut BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE subscriptions ADD COLUMN api_key_header TEXT",
+    "ALTER TABLE subscriptions ADD COLUMN api_key_value TEXT",
+    "ALTER TABLE subscriptions ADD COLUMN suspend_time BIGINT",
+    "ALTER TABLE subscriptions ADD COLUMN suspend_reason TEXT",
+    "ALTER TABLE signing_keys ADD COLUMN scheme TEXT NOT NULL DEFAULT 'STANDARD_WEBHOOKS'",
+    "CREATE INDEX signing_keys_to_expire ON signing_keys (expire_time) WHERE expire_time IS NOT NULL",
+    # What the event's type said when the event was accepted, so that its body is the same at every attempt and replay.
+    "ALTER TABLE events ADD COLUMN category BIGINT",
+    "ALTER TABLE events ADD COLUMN code BIGINT",
+    "ALTER TABLE notifications ADD COLUMN replay_id TEXT",
+    # When its retry schedule began, if that was later than the notification: with RetryNotification.
+    "ALTER TABLE notifications ADD COLUMN schedule_time BIGINT",
+    "CREATE UNIQUE INDEX notifications_by_replay ON notifications (replay_id, event_id) WHERE replay_id IS NOT NULL",
+    # The request_ids of everything but publishing. result is what came of the first request, in the method's own words.
+    """
+    CREATE TABLE management_requests (
+        workspace TEXT NOT NULL,
+        method TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        fingerprint BYTEA NOT NULL,
+        result TEXT NOT NULL,
+        create_time BIGINT NOT NULL,
+        PRIMARY KEY (workspace, method, request_id)
+    )
+    """,
+    # One row for each attempt recorded and each change of a notification's state as the API shows it, numbered in the
+    # order of commits: what watches read. It says what changes later; the rest is in the notification's row.
+    """
+    CREATE TABLE changes (
+        number {commit_number},
+        workspace TEXT NOT NULL,
+        notification_id TEXT NOT NULL,
+        subscription_uid TEXT NOT NULL,
+        state TEXT NOT NULL,
+        attempt_count BIGINT NOT NULL,
+        next_attempt_time BIGINT,
+        complete_time BIGINT,
+        failure_reason TEXT,
+        attempt_number BIGINT,
+        create_time BIGINT NOT NULL
+    )
+    """,
+    "CREATE INDEX changes_by_workspace ON changes (workspace, number)",
+    # Up to which number changes were pruned: a watch that wants to go on before it has missed some.
+    "CREATE TABLE change_horizon (id BIGINT NOT NULL PRIMARY KEY, number BIGINT NOT NULL)",
+    "INSERT INTO change_horizon (id, number) VALUES (1, 0)",
+    # position_time and position_id are those of the event that was looked at last; next_time is when it may go on.
+    """
+    CREATE TABLE replays (
+        id TEXT NOT NULL PRIMARY KEY,
+        workspace TEXT NOT NULL,
+        subscription_uid TEXT NOT NULL REFERENCES subscriptions (uid),
+        subscription_id TEXT NOT NULL,
+        start_time BIGINT NOT NULL,
+        end_time BIGINT NOT NULL,
+        states TEXT NOT NULL,
+        include_unmatched BIGINT NOT NULL,
+        max_rate_per_second DOUBLE PRECISION,
+        state TEXT NOT NULL,
+        examined_count BIGINT NOT NULL,
+        created_count BIGINT NOT NULL,
+        position_time BIGINT NOT NULL,
+        position_id TEXT NOT NULL,
+        next_time BIGINT NOT NULL,
+        create_time BIGINT NOT NULL,
+        complete_time BIGINT
+    )
+    """,
+    "CREATE INDEX replays_by_subscription ON replays (subscription_uid, id)",
+    "CREATE INDEX replays_running ON replays (next_time) WHERE state = 'RUNNING'",
+    # Operational events that are still to be published: written with the change that they tell of, so none is lost.
+    """
+    CREATE TABLE announcements (
+        id TEXT NOT NULL PRIMARY KEY,
+        workspace TEXT NOT NULL,
+        event_type TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        create_time BIGINT NOT NULL
+    )
+    """,
+)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Final, LiteralString
 
 from service.domain.model import (
+    ApiKey,
     ExponentialBackoff,
     FixedSchedule,
     Format,
@@ -13,6 +14,8 @@ from service.domain.model import (
     SignatureScheme,
     SigningKey,
     Subscription,
+    SuspendReason,
+    Suspension,
 )
 from service.domain.names import Workspace
 from service.storage.database import Row, Transaction, Value
@@ -20,24 +23,25 @@ from service.storage.encoding import from_text, to_text
 
 _COLUMNS: Final[LiteralString] = """
     uid, workspace, id, display_name, url, event_types, attribute_filters, enabled, format, signature_scheme,
-    headers, retry_policy, max_concurrency, annotations, create_time, update_time, revision
+    headers, retry_policy, max_concurrency, annotations, create_time, update_time, revision, filter, filter_is_shut,
+    api_key_header, api_key_value, suspend_time, suspend_reason
 """
 
 INSERT_SUBSCRIPTION: Final[LiteralString] = f"""
     INSERT INTO subscriptions ({_COLUMNS}, sweep_after) VALUES (
         :uid, :workspace, :id, :display_name, :url, :event_types, :attribute_filters, :enabled, :format,
         :signature_scheme, :headers, :retry_policy, :max_concurrency, :annotations, :create_time, :update_time,
-        :revision, ''
+        :revision, :filter, :filter_is_shut, :api_key_header, :api_key_value, :suspend_time, :suspend_reason, ''
     )
 """
 
 INSERT_SIGNING_KEY: Final[LiteralString] = """
-    INSERT INTO signing_keys (subscription_uid, key_id, secret, create_time, expire_time)
-    VALUES (:subscription_uid, :key_id, :secret, :create_time, :expire_time)
+    INSERT INTO signing_keys (subscription_uid, key_id, secret, create_time, expire_time, scheme)
+    VALUES (:subscription_uid, :key_id, :secret, :create_time, :expire_time, :scheme)
 """
 
 SELECT_SIGNING_KEYS: Final[LiteralString] = """
-    SELECT key_id, secret, create_time, expire_time FROM signing_keys
+    SELECT key_id, secret, create_time, expire_time, scheme FROM signing_keys
     WHERE subscription_uid = :subscription_uid ORDER BY create_time DESC, key_id DESC LIMIT 100
 """
 
@@ -61,7 +65,7 @@ SELECT_ID_OF_DISPLAY_NAME: Final[LiteralString] = """
 """
 
 SELECT_RULES_SINCE: Final[LiteralString] = """
-    SELECT uid, id, event_types, attribute_filters, enabled, delete_time, revision
+    SELECT uid, id, event_types, attribute_filters, filter, filter_is_shut, format, enabled, delete_time, revision
     FROM subscriptions WHERE workspace = :workspace AND revision > :revision ORDER BY revision LIMIT :limit
 """
 
@@ -70,7 +74,9 @@ UPDATE_SUBSCRIPTION: Final[LiteralString] = """
         display_name = :display_name, url = :url, event_types = :event_types, attribute_filters = :attribute_filters,
         enabled = :enabled, format = :format, signature_scheme = :signature_scheme, headers = :headers,
         retry_policy = :retry_policy, max_concurrency = :max_concurrency, annotations = :annotations,
-        update_time = :update_time, revision = :revision
+        update_time = :update_time, revision = :revision, filter = :filter, filter_is_shut = :filter_is_shut,
+        api_key_header = :api_key_header, api_key_value = :api_key_value, suspend_time = :suspend_time,
+        suspend_reason = :suspend_reason
     WHERE uid = :uid
 """
 
@@ -118,6 +124,9 @@ class Rule:
     id: str
     event_types: tuple[str, ...]
     attribute_filters: dict[str, str]
+    filter: str
+    filter_is_shut: bool
+    format: Format
     active: bool
     revision: int
 
@@ -140,6 +149,7 @@ def insert(tx: Transaction, subscription: Subscription) -> None:
             secret=key.secret,
             create_time=key.create_time_ms,
             expire_time=key.expire_time_ms,
+            scheme=key.scheme.value,
         )
 
 
@@ -176,6 +186,9 @@ def rules_since(tx: Transaction, workspace: Workspace, revision: int, *, limit: 
             id=row["id"],
             event_types=tuple(from_text(row["event_types"])),
             attribute_filters=from_text(row["attribute_filters"]),
+            filter=row["filter"],
+            filter_is_shut=bool(row["filter_is_shut"]),
+            format=Format(row["format"]),
             active=bool(row["enabled"]) and row["delete_time"] is None,
             revision=row["revision"],
         )
@@ -231,6 +244,12 @@ def _changeable(subscription: Subscription) -> dict[str, Value]:
         "annotations": to_text(subscription.annotations),
         "update_time": subscription.update_time_ms,
         "revision": subscription.revision,
+        "filter": subscription.filter,
+        "filter_is_shut": int(subscription.filter_is_shut),
+        "api_key_header": subscription.api_key.header if subscription.api_key else None,
+        "api_key_value": subscription.api_key.value if subscription.api_key else None,
+        "suspend_time": subscription.suspension.time_ms if subscription.suspension else None,
+        "suspend_reason": subscription.suspension.reason.value if subscription.suspension else None,
     }
 
 
@@ -248,9 +267,11 @@ def _subscription(row: Row, key_rows: Sequence[Row]) -> Subscription:
         url=row["url"],
         event_types=tuple(from_text(row["event_types"])),
         attribute_filters=from_text(row["attribute_filters"]),
+        filter=row["filter"],
         enabled=bool(row["enabled"]),
         format=Format(row["format"]),
         signature_scheme=SignatureScheme(row["signature_scheme"]),
+        api_key=None if row["api_key_header"] is None else ApiKey(row["api_key_header"], row["api_key_value"]),
         headers=from_text(row["headers"]),
         retry_policy=_policy(row["retry_policy"]),
         max_concurrency=row["max_concurrency"],
@@ -259,6 +280,12 @@ def _subscription(row: Row, key_rows: Sequence[Row]) -> Subscription:
         create_time_ms=row["create_time"],
         update_time_ms=row["update_time"],
         revision=row["revision"],
+        filter_is_shut=bool(row["filter_is_shut"]),
+        suspension=(
+            None
+            if row["suspend_time"] is None
+            else Suspension(row["suspend_time"], SuspendReason(row["suspend_reason"]))
+        ),
     )
 
 
@@ -268,6 +295,7 @@ def _signing_key(row: Row) -> SigningKey:
         secret=row["secret"],
         create_time_ms=row["create_time"],
         expire_time_ms=row["expire_time"],
+        scheme=SignatureScheme(row["scheme"]),
     )
 
 

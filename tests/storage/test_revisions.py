@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from service.domain.model import EventType
+from service.domain.model import EventType, SchemaEnforcement
 from service.storage import event_types, workspaces
 from service.storage.database import Database, Transaction
 
@@ -16,6 +16,8 @@ READ: Final = EventType(
     service="",
     category=None,
     code=None,
+    json_schema="",
+    schema_enforcement=SchemaEnforcement.REJECT,
     examples=(),
     attribute_keys=(),
     deprecated=False,

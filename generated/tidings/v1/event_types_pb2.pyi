@@ -84,9 +84,11 @@ class EventType(_message.Message):
     code: _builtins.int
     """The number that bodies of format EVENT_CODE carry as `Code`."""
     json_schema: _builtins.str
-    """A JSON Schema (2020-12) as JSON text that payloads must match. This version answers UNIMPLEMENTED when it is set."""
+    """A JSON Schema (2020-12) as JSON text, at most 256 KiB, that payloads must match; a payload that is not JSON does not. A
+    `$ref` must stay inside the schema: nothing is ever loaded from elsewhere. Empty: no schema.
+    """
     schema_enforcement: Global___SchemaEnforcement.ValueType
-    """What happens to a payload that does not match json_schema. This version answers UNIMPLEMENTED when it is set."""
+    """What happens to a payload that does not match json_schema. Default: REJECT. Without a schema it plays no part."""
     deprecated: _builtins.bool
     """Whether publishers should move away from this type. It still works."""
     etag: _builtins.str
@@ -95,7 +97,9 @@ class EventType(_message.Message):
     """
     @_builtins.property
     def examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Example payloads, each a JSON text of at most 64 KiB; at most 16."""
+        """Example payloads, each a JSON text of at most 64 KiB that matches json_schema; at most 16. TestSubscription sends the
+        first.
+        """
 
     @_builtins.property
     def attribute_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -413,7 +417,7 @@ class ValidatePayloadRequest(_message.Message):
     json_schema: _builtins.str
     """A JSON Schema (2020-12) as JSON text."""
     json: _builtins.str
-    """The payload, as JSON text. Required."""
+    """The payload, as JSON text of at most the payload limit. Required."""
     def __init__(
         self,
         *,
@@ -440,7 +444,7 @@ class ValidatePayloadResponse(_message.Message):
     VIOLATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___SchemaViolation]:
-        """What does not match; empty when the payload is valid."""
+        """What does not match, at most 20 places; empty when the payload is valid."""
 
     def __init__(
         self,
@@ -466,7 +470,7 @@ class SchemaViolation(_message.Message):
     instance_path: _builtins.str
     """Where in the payload, as a JSON Pointer (RFC 6901): `/items/3/price`."""
     message: _builtins.str
-    """What is wrong there."""
+    """What is wrong there, at most 256 characters."""
     def __init__(
         self,
         *,

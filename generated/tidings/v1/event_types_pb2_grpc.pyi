@@ -36,6 +36,8 @@ class EventTypeServiceStub:
     CreateEventType: _grpc.UnaryUnaryMultiCallable[_event_types_pb2.CreateEventTypeRequest, _event_types_pb2.CreateEventTypeResponse]
     """Creates an event type. Its id can then be published and subscribed to.
 
+    A json_schema is compiled, and every example must match it.
+
     Errors: INVALID_FIELD; RESOURCE_EXISTS when the id is taken.
 
     Example:
@@ -58,7 +60,8 @@ class EventTypeServiceStub:
     {"page_size": 20, "service": "agents"}
     """
     UpdateEventType: _grpc.UnaryUnaryMultiCallable[_event_types_pb2.UpdateEventTypeRequest, _event_types_pb2.UpdateEventTypeResponse]
-    """Changes the fields of an event type that update_mask names; without a mask, the fields that are set.
+    """Changes the fields of an event type that update_mask names; without a mask, the fields that are set. A json_schema that
+    the examples do not match is refused: change both together. What was published before is not judged again.
 
     Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; ETAG_MISMATCH when event_type.etag is set and not the current one.
 
@@ -74,9 +77,13 @@ class EventTypeServiceStub:
     {"name": "eventTypes/agent.status.changed"}
     """
     ValidatePayload: _grpc.UnaryUnaryMultiCallable[_event_types_pb2.ValidatePayloadRequest, _event_types_pb2.ValidatePayloadResponse]
-    """Checks a payload against the schema of an event type, or against a schema given with it.
+    """Checks a payload against the schema of an event type, or against a schema given with it. An event type without a schema
+    lets everything pass; its schema_enforcement plays no part.
 
-    This version answers UNIMPLEMENTED.
+    Errors: INVALID_FIELD, also for a json_schema that is none; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN.
+
+    Example:
+    {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}
     """
 
 @_typing.type_check_only
@@ -86,6 +93,8 @@ class EventTypeServiceAsyncStub(EventTypeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEventType: _aio.UnaryUnaryMultiCallable[_event_types_pb2.CreateEventTypeRequest, _event_types_pb2.CreateEventTypeResponse]  # type: ignore[assignment]
     """Creates an event type. Its id can then be published and subscribed to.
+
+    A json_schema is compiled, and every example must match it.
 
     Errors: INVALID_FIELD; RESOURCE_EXISTS when the id is taken.
 
@@ -109,7 +118,8 @@ class EventTypeServiceAsyncStub(EventTypeServiceStub):
     {"page_size": 20, "service": "agents"}
     """
     UpdateEventType: _aio.UnaryUnaryMultiCallable[_event_types_pb2.UpdateEventTypeRequest, _event_types_pb2.UpdateEventTypeResponse]  # type: ignore[assignment]
-    """Changes the fields of an event type that update_mask names; without a mask, the fields that are set.
+    """Changes the fields of an event type that update_mask names; without a mask, the fields that are set. A json_schema that
+    the examples do not match is refused: change both together. What was published before is not judged again.
 
     Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; ETAG_MISMATCH when event_type.etag is set and not the current one.
 
@@ -125,9 +135,13 @@ class EventTypeServiceAsyncStub(EventTypeServiceStub):
     {"name": "eventTypes/agent.status.changed"}
     """
     ValidatePayload: _aio.UnaryUnaryMultiCallable[_event_types_pb2.ValidatePayloadRequest, _event_types_pb2.ValidatePayloadResponse]  # type: ignore[assignment]
-    """Checks a payload against the schema of an event type, or against a schema given with it.
+    """Checks a payload against the schema of an event type, or against a schema given with it. An event type without a schema
+    lets everything pass; its schema_enforcement plays no part.
 
-    This version answers UNIMPLEMENTED.
+    Errors: INVALID_FIELD, also for a json_schema that is none; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN.
+
+    Example:
+    {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}
     """
 
 class EventTypeServiceServicer:
@@ -139,6 +153,8 @@ class EventTypeServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_event_types_pb2.CreateEventTypeResponse, _abc.Awaitable[_event_types_pb2.CreateEventTypeResponse]]:
         """Creates an event type. Its id can then be published and subscribed to.
+
+        A json_schema is compiled, and every example must match it.
 
         Errors: INVALID_FIELD; RESOURCE_EXISTS when the id is taken.
 
@@ -177,7 +193,8 @@ class EventTypeServiceServicer:
         request: _event_types_pb2.UpdateEventTypeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_types_pb2.UpdateEventTypeResponse, _abc.Awaitable[_event_types_pb2.UpdateEventTypeResponse]]:
-        """Changes the fields of an event type that update_mask names; without a mask, the fields that are set.
+        """Changes the fields of an event type that update_mask names; without a mask, the fields that are set. A json_schema that
+        the examples do not match is refused: change both together. What was published before is not judged again.
 
         Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; ETAG_MISMATCH when event_type.etag is set and not the current one.
 
@@ -203,9 +220,13 @@ class EventTypeServiceServicer:
         request: _event_types_pb2.ValidatePayloadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_types_pb2.ValidatePayloadResponse, _abc.Awaitable[_event_types_pb2.ValidatePayloadResponse]]:
-        """Checks a payload against the schema of an event type, or against a schema given with it.
+        """Checks a payload against the schema of an event type, or against a schema given with it. An event type without a schema
+        lets everything pass; its schema_enforcement plays no part.
 
-        This version answers UNIMPLEMENTED.
+        Errors: INVALID_FIELD, also for a json_schema that is none; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN.
+
+        Example:
+        {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}
         """
 
 def add_EventTypeServiceServicer_to_server(servicer: EventTypeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -115,7 +115,7 @@ class _ReplayStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReplaySta
     REPLAY_STATE_SUCCEEDED: _ReplayState.ValueType  # 2
     """Every notification was made."""
     REPLAY_STATE_CANCELLED: _ReplayState.ValueType  # 3
-    """Ended by CancelReplay."""
+    """Ended by CancelReplay, or because its subscription was deleted."""
 
 class ReplayState(_ReplayState, metaclass=_ReplayStateEnumTypeWrapper):
     """Where a replay stands."""
@@ -127,7 +127,7 @@ REPLAY_STATE_RUNNING: ReplayState.ValueType  # 1
 REPLAY_STATE_SUCCEEDED: ReplayState.ValueType  # 2
 """Every notification was made."""
 REPLAY_STATE_CANCELLED: ReplayState.ValueType  # 3
-"""Ended by CancelReplay."""
+"""Ended by CancelReplay, or because its subscription was deleted."""
 Global___ReplayState: _TypeAlias = ReplayState  # noqa: Y015
 
 @_typing.final
@@ -190,7 +190,7 @@ class Event(_message.Message):
     data: _builtins.bytes
     """Any bytes, described by content_type. With application/json or a type that ends in +json they must be valid JSON."""
     content_type: _builtins.str
-    """The media type of the payload, at most 128 ASCII characters. Default: application/json for `json`,
+    """The media type of the payload, at most 128 ASCII characters. Default: application/json for `json` and `json_object`,
     application/octet-stream for `data`.
     """
     context_json: _builtins.str
@@ -209,7 +209,9 @@ class Event(_message.Message):
 
     @_builtins.property
     def json_object(self) -> _struct_pb2.Struct:
-        """JSON for people at a terminal. This version answers UNIMPLEMENTED: use `json`."""
+        """JSON for people at a terminal. It is turned into JSON text once, keys sorted and whole numbers without a fraction, and
+        is then like `json`. Numbers of 2^53 and more, which a Struct cannot hold exactly, are refused: use `json`.
+        """
 
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
@@ -282,12 +284,13 @@ class Notification(_message.Message):
     """Output only. Name of the replay that made it; empty for those that the publish made."""
     failure_reason: _builtins.str
     """Output only. Why it is FAILED: GONE (the receiver answered 410), ATTEMPTS_EXHAUSTED (the retry policy has no
-    further attempt) or MAX_AGE_REACHED (the next attempt would come after the policy's max_age).
+    further attempt), MAX_AGE_REACHED (the next attempt would come after the policy's max_age) or FORMAT_NOT_APPLICABLE (the
+    subscription's format cannot carry this event; no attempt was made).
     """
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
-        """Output only. When the next attempt is due; empty while one is under way, while the subscription is disabled, and in
-        end states.
+        """Output only. When the next attempt is due; empty while one is under way, while the subscription is disabled or suspended,
+        and in end states.
         """
 
     @_builtins.property
@@ -365,7 +368,9 @@ class Attempt(_message.Message):
     REMOTE_ADDRESS_FIELD_NUMBER: _builtins.int
     SIGNING_KEY_IDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Output only. Resource name, the notification's name followed by `/attempts/{attempt_number}`."""
+    """Output only. Resource name, the notification's name followed by `/attempts/{attempt_number}`. Empty for that of a
+    TestSubscription, which is kept nowhere.
+    """
     attempt_number: _builtins.int
     """Output only. 1 for the first. The receiver gets it as `tidings-attempt`."""
     outcome: Global___AttemptOutcome.ValueType
@@ -440,15 +445,15 @@ class Replay(_message.Message):
     name: _builtins.str
     """Output only. Resource name, the subscription's name followed by `/replays/{replay}`."""
     include_unmatched: _builtins.bool
-    """Whether events that did not match when they were published are matched against today's subscription."""
+    """Whether events that this subscription was not notified of are matched against it as it is now."""
     max_rate_per_second: _builtins.float
-    """The most notifications to make per second; absent means no bound."""
+    """The most notifications to make per second, 0.01 to 10,000; absent means no bound."""
     state: Global___ReplayState.ValueType
-    """Output only. Where it stands."""
+    """Output only. Where it stands. Not set with validate_only."""
     examined_count: _builtins.int
     """Output only. How many events were looked at."""
     created_count: _builtins.int
-    """Output only. How many notifications were made."""
+    """Output only. How many notifications were made; with validate_only, how many would be."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Events accepted at or after this time. Required."""
@@ -459,7 +464,9 @@ class Replay(_message.Message):
 
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationState.ValueType]:
-        """Only events whose notification for this subscription is in one of these states; empty means any."""
+        """Only events whose newest notification for this subscription is in one of these states; empty means any. PENDING is not
+        allowed: those are on their way.
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -910,7 +917,7 @@ class CreateReplayRequest(_message.Message):
     parent: _builtins.str
     """The subscription, `organizations/{organization}/workspaces/{workspace}/subscriptions/{subscription}`. Required."""
     validate_only: _builtins.bool
-    """Only count: nothing is made."""
+    """Only count: nothing is made, and the replay in the response has counts but no name."""
     @_builtins.property
     def replay(self) -> Global___Replay:
         """What to send. Required."""

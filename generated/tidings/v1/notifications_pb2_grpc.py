@@ -163,36 +163,60 @@ class NotificationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RetryNotification(self, request, context):
-        """Makes the next attempt of a notification due now. The ids stay, the retry schedule starts over.
+        """Makes the next attempt of a notification due now, whether it waits, or succeeded, failed or was cancelled. The ids stay,
+        attempts go on being counted, the retry schedule and its max_age start over. Take its name from ListNotifications.
 
-        This version answers UNIMPLEMENTED.
+        While the subscription is disabled or suspended the notification is held, like the others.
+
+        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT while an attempt is under way, and when the subscription was
+        deleted.
+
+        Example:
+        {"name": "organizations/acme/workspaces/main/notifications/0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d11"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelNotification(self, request, context):
-        """Ends a pending notification: no further attempt is made.
+        """Ends a pending notification: no further attempt is made. One that is under way is still recorded, and the notification
+        stays CANCELLED whatever comes of it. A notification that is CANCELLED already stays as it is. Take its name from
+        ListNotifications.
 
-        This version answers UNIMPLEMENTED.
+        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT when it has succeeded or failed.
+
+        Example:
+        {"name": "organizations/acme/workspaces/main/notifications/0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d11"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateReplay(self, request, context):
-        """Sends past events (again) to one subscription.
+        """Sends past events (again) to one subscription: for each of them a new notification is made, with the same event and so
+        the same `webhook-id`. It goes on in the background, oldest event first, survives restarts, and makes no notification
+        twice. Follow it with GetReplay.
 
-        This version answers UNIMPLEMENTED.
+        Which events: those accepted from start_time up to end_time that this subscription was notified of, if their newest
+        notification is in one of `states`; with include_unmatched also those that it was not notified of but would match as it
+        is now. Events of types that begin with `tidings.` are treated like all others.
+
+        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND when there is no such subscription.
+
+        Example:
+        {"parent": "organizations/acme/workspaces/main/subscriptions/wallboard", "replay": {"start_time": "2026-01-01T00:00:00Z", "states": ["NOTIFICATION_STATE_FAILED"], "max_rate_per_second": 20}}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetReplay(self, request, context):
-        """Returns one replay with its progress.
+        """Returns one replay with its progress. Take its name from CreateReplay or ListReplays.
 
-        This version answers UNIMPLEMENTED.
+        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND.
+
+        Example:
+        {"name": "organizations/acme/workspaces/main/subscriptions/wallboard/replays/0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d12"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,25 +225,41 @@ class NotificationServiceServicer(object):
     def ListReplays(self, request, context):
         """Lists the replays of one subscription, newest first.
 
-        This version answers UNIMPLEMENTED.
+        Errors: INVALID_FIELD; INVALID_PAGE_TOKEN; RESOURCE_NOT_FOUND when there is no such subscription.
+
+        Example:
+        {"parent": "organizations/acme/workspaces/main/subscriptions/wallboard", "page_size": 10}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelReplay(self, request, context):
-        """Ends a replay. The notifications that it made stay.
+        """Ends a replay. The notifications that it made stay. A replay that is CANCELLED already stays as it is. Take its name from
+        CreateReplay or ListReplays.
 
-        This version answers UNIMPLEMENTED.
+        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT when it has made every notification.
+
+        Example:
+        {"name": "organizations/acme/workspaces/main/subscriptions/wallboard/replays/0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d12"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchNotifications(self, request, context):
-        """Streams every change of notifications as it is committed, from now or from a resume_token on.
+        """Streams every change of notifications as it is committed, from now or from a resume_token on: each notification that is
+        made, each attempt that is recorded, each change of state. Nothing is left out and nothing repeated, across any number of
+        calls that go on with the last resume_token. Changes are kept for 24 h.
 
-        This version answers UNIMPLEMENTED.
+        At least every 15 s comes a message, if need be a checkpoint that carries only a resume_token. A reader that is slow is
+        waited for. When the server shuts down the stream ends with DRAINING; go on with the last resume_token.
+
+        Errors: INVALID_FIELD, also for a resume_token that is none of this workspace and these filters; RESOURCE_NOT_FOUND when
+        there is no such subscription; RESUME_TOKEN_EXPIRED; DRAINING.
+
+        Example:
+        {"parent": "organizations/acme/workspaces/main", "states": ["NOTIFICATION_STATE_SUCCEEDED", "NOTIFICATION_STATE_FAILED"]}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,7 @@ class PublishRequest(_message.Message):
     in the workspace, kept for at least 72 h.
     """
     validate_only: _builtins.bool
-    """Check the request and count the matches, but accept nothing."""
+    """Check the request and count the matches, but accept nothing. The request_id is not looked up."""
     @_builtins.property
     def event(self) -> _notifications_pb2.Event:
         """The event. Required."""
@@ -87,7 +87,9 @@ class PublishResponse(_message.Message):
 
     @_builtins.property
     def schema_violations(self) -> _containers.RepeatedCompositeFieldContainer[_event_types_pb2.SchemaViolation]:
-        """Where the payload does not match its event type's schema. Always empty in this version."""
+        """Where the payload does not match its event type's schema, when that is only enforced with WARN. At most 20 places; in a
+        BatchPublish at most 1,000 in all.
+        """
 
     def __init__(
         self,
@@ -169,7 +171,7 @@ class StreamPublishRequest(_message.Message):
     """`organizations/{organization}/workspaces/{workspace}`. Required in the first message, empty or equal afterwards."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamPublishItem]:
-        """The next events."""
+        """The next events, at most 1,000 in one message."""
 
     def __init__(
         self,
@@ -226,7 +228,7 @@ class StreamPublishResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     draining: _builtins.bool
-    """Whether the server is shutting down: send nothing more, and connect again."""
+    """Whether the server is shutting down: send nothing more, read the remaining results, and connect again."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamPublishResult]:
         """One result for each item, in any order."""
@@ -256,6 +258,7 @@ class StreamPublishResult(_message.Message):
     MATCHED_COUNT_FIELD_NUMBER: _builtins.int
     DEDUPLICATED_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    SCHEMA_VIOLATIONS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The item's sequence."""
     event: _builtins.str
@@ -268,6 +271,10 @@ class StreamPublishResult(_message.Message):
     def error(self) -> Global___StreamPublishError:
         """Why the item was not accepted; absent when it was."""
 
+    @_builtins.property
+    def schema_violations(self) -> _containers.RepeatedCompositeFieldContainer[_event_types_pb2.SchemaViolation]:
+        """As in PublishResponse."""
+
     def __init__(
         self,
         *,
@@ -276,10 +283,11 @@ class StreamPublishResult(_message.Message):
         matched_count: _builtins.int = ...,
         deduplicated: _builtins.bool = ...,
         error: Global___StreamPublishError | None = ...,
+        schema_violations: _abc.Iterable[_event_types_pb2.SchemaViolation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deduplicated", b"deduplicated", "error", b"error", "event", b"event", "matched_count", b"matched_count", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deduplicated", b"deduplicated", "error", b"error", "event", b"event", "matched_count", b"matched_count", "schema_violations", b"schema_violations", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -365,11 +373,11 @@ class ExplainPublishResponse(_message.Message):
     PREVIEW_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def schema_violations(self) -> _containers.RepeatedCompositeFieldContainer[_event_types_pb2.SchemaViolation]:
-        """Where the payload does not match its event type's schema."""
+        """Where the payload does not match its event type's schema, at most 20 places, however it is enforced."""
 
     @_builtins.property
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___MatchDecision]:
-        """One decision for each subscription."""
+        """One decision for each subscription, in the order of their ids; that for the unsaved one comes first."""
 
     @_builtins.property
     def candidate_preview(self) -> Global___RequestPreview:
@@ -410,7 +418,11 @@ class MatchDecision(_message.Message):
     matched: _builtins.bool
     """Whether it matches."""
     reason: _builtins.str
-    """Why, in one word, such as EVENT_TYPE or ATTRIBUTE."""
+    """Why, in one word. MATCHED; DISABLED (`enabled` is false); EVENT_TYPE (none of its patterns matches); ATTRIBUTE (the event
+    lacks an attribute, or has another value); FILTER_FALSE; FILTER_ERROR (its evaluation failed, or gave neither true nor
+    false); FILTER_TOO_SLOW (it was shut for taking too long, until the subscription is updated). The first that applies, in
+    this order.
+    """
     detail: _builtins.str
     """Why, in one sentence with the values compared."""
     def __init__(
@@ -467,7 +479,7 @@ class RequestPreview(_message.Message):
     """Whether the body is longer than shown."""
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The headers."""
+        """The headers; the value of an api_key is shown as `***`."""
 
     def __init__(
         self,

@@ -67,7 +67,7 @@ class PublishServiceServicer(object):
         """Publishes one event. It is matched with the workspace's subscriptions as they are at that moment, and each match
         becomes a notification that is delivered at least once.
 
-        Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED; RESOURCE_EXISTS when event_id is
+        Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; PAYLOAD_SCHEMA_MISMATCH; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED; RESOURCE_EXISTS when event_id is
         taken; DISK_FULL; STORAGE_UNAVAILABLE; DRAINING.
 
         Example:
@@ -93,18 +93,31 @@ class PublishServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamPublish(self, request_iterator, context):
-        """Publishes a stream of events, each acknowledged by itself after its commit.
+        """Publishes a stream of events, each acknowledged by itself after its commit, so that a bad one does not hold up the others.
+        Results come in the order of commits, not of items. A server that is busy stops reading: send as fast as it takes them.
 
-        This version answers UNIMPLEMENTED.
+        After a stream that broke, send the items without a result again, with the same request_ids: none is accepted twice. When
+        the server shuts down it sends `draining`, takes no further item, answers those that it has, and ends the stream.
+
+        Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of more than
+        1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, or DRAINING when it begins during a shutdown.
+
+        Example:
+        {"parent": "organizations/acme/workspaces/main", "items": [{"sequence": 1, "request_id": "status-4714", "event": {"event_type": "agent.status.changed", "json": "{\"agent\":\"a-17\",\"status\":\"AWAY\"}"}}]}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExplainPublish(self, request, context):
-        """Says for every subscription of the workspace whether an event would match it, and why not. Writes nothing.
+        """Says for every subscription of the workspace whether an event would match it, and why not. Shows the request that a saved
+        subscription, or one that is not saved yet, would get. Writes nothing and sends nothing.
 
-        This version answers UNIMPLEMENTED.
+        Errors: INVALID_FIELD; INVALID_FILTER; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; DESTINATION_FORBIDDEN; RESOURCE_NOT_FOUND
+        when there is no preview_subscription.
+
+        Example:
+        {"parent": "organizations/acme/workspaces/main", "event": {"event_type": "agent.status.changed", "attributes": {"team": "sales"}, "json": "{\"agent\":\"a-17\",\"status\":\"READY\"}"}, "subscription": {"display_name": "Support only", "url": "https://example.com/hooks", "event_types": ["agent.*"], "attribute_filters": {"team": "support"}}}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,7 @@ class PublishServiceStub:
     """Publishes one event. It is matched with the workspace's subscriptions as they are at that moment, and each match
     becomes a notification that is delivered at least once.
 
-    Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED; RESOURCE_EXISTS when event_id is
+    Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; PAYLOAD_SCHEMA_MISMATCH; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED; RESOURCE_EXISTS when event_id is
     taken; DISK_FULL; STORAGE_UNAVAILABLE; DRAINING.
 
     Example:
@@ -57,14 +57,27 @@ class PublishServiceStub:
     {"parent": "organizations/acme/workspaces/main", "requests": [{"request_id": "status-4712", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-18\\",\\"status\\":\\"BUSY\\"}"}}, {"request_id": "status-4713", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-19\\",\\"status\\":\\"READY\\"}"}}]}
     """
     StreamPublish: _grpc.StreamStreamMultiCallable[_publishing_pb2.StreamPublishRequest, _publishing_pb2.StreamPublishResponse]
-    """Publishes a stream of events, each acknowledged by itself after its commit.
+    """Publishes a stream of events, each acknowledged by itself after its commit, so that a bad one does not hold up the others.
+    Results come in the order of commits, not of items. A server that is busy stops reading: send as fast as it takes them.
 
-    This version answers UNIMPLEMENTED.
+    After a stream that broke, send the items without a result again, with the same request_ids: none is accepted twice. When
+    the server shuts down it sends `draining`, takes no further item, answers those that it has, and ends the stream.
+
+    Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of more than
+    1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, or DRAINING when it begins during a shutdown.
+
+    Example:
+    {"parent": "organizations/acme/workspaces/main", "items": [{"sequence": 1, "request_id": "status-4714", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"AWAY\\"}"}}]}
     """
     ExplainPublish: _grpc.UnaryUnaryMultiCallable[_publishing_pb2.ExplainPublishRequest, _publishing_pb2.ExplainPublishResponse]
-    """Says for every subscription of the workspace whether an event would match it, and why not. Writes nothing.
+    """Says for every subscription of the workspace whether an event would match it, and why not. Shows the request that a saved
+    subscription, or one that is not saved yet, would get. Writes nothing and sends nothing.
 
-    This version answers UNIMPLEMENTED.
+    Errors: INVALID_FIELD; INVALID_FILTER; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; DESTINATION_FORBIDDEN; RESOURCE_NOT_FOUND
+    when there is no preview_subscription.
+
+    Example:
+    {"parent": "organizations/acme/workspaces/main", "event": {"event_type": "agent.status.changed", "attributes": {"team": "sales"}, "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}, "subscription": {"display_name": "Support only", "url": "https://example.com/hooks", "event_types": ["agent.*"], "attribute_filters": {"team": "support"}}}
     """
 
 @_typing.type_check_only
@@ -78,7 +91,7 @@ class PublishServiceAsyncStub(PublishServiceStub):
     """Publishes one event. It is matched with the workspace's subscriptions as they are at that moment, and each match
     becomes a notification that is delivered at least once.
 
-    Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED; RESOURCE_EXISTS when event_id is
+    Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; PAYLOAD_SCHEMA_MISMATCH; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED; RESOURCE_EXISTS when event_id is
     taken; DISK_FULL; STORAGE_UNAVAILABLE; DRAINING.
 
     Example:
@@ -96,14 +109,27 @@ class PublishServiceAsyncStub(PublishServiceStub):
     {"parent": "organizations/acme/workspaces/main", "requests": [{"request_id": "status-4712", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-18\\",\\"status\\":\\"BUSY\\"}"}}, {"request_id": "status-4713", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-19\\",\\"status\\":\\"READY\\"}"}}]}
     """
     StreamPublish: _aio.StreamStreamMultiCallable[_publishing_pb2.StreamPublishRequest, _publishing_pb2.StreamPublishResponse]  # type: ignore[assignment]
-    """Publishes a stream of events, each acknowledged by itself after its commit.
+    """Publishes a stream of events, each acknowledged by itself after its commit, so that a bad one does not hold up the others.
+    Results come in the order of commits, not of items. A server that is busy stops reading: send as fast as it takes them.
 
-    This version answers UNIMPLEMENTED.
+    After a stream that broke, send the items without a result again, with the same request_ids: none is accepted twice. When
+    the server shuts down it sends `draining`, takes no further item, answers those that it has, and ends the stream.
+
+    Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of more than
+    1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, or DRAINING when it begins during a shutdown.
+
+    Example:
+    {"parent": "organizations/acme/workspaces/main", "items": [{"sequence": 1, "request_id": "status-4714", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"AWAY\\"}"}}]}
     """
     ExplainPublish: _aio.UnaryUnaryMultiCallable[_publishing_pb2.ExplainPublishRequest, _publishing_pb2.ExplainPublishResponse]  # type: ignore[assignment]
-    """Says for every subscription of the workspace whether an event would match it, and why not. Writes nothing.
+    """Says for every subscription of the workspace whether an event would match it, and why not. Shows the request that a saved
+    subscription, or one that is not saved yet, would get. Writes nothing and sends nothing.
 
-    This version answers UNIMPLEMENTED.
+    Errors: INVALID_FIELD; INVALID_FILTER; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; DESTINATION_FORBIDDEN; RESOURCE_NOT_FOUND
+    when there is no preview_subscription.
+
+    Example:
+    {"parent": "organizations/acme/workspaces/main", "event": {"event_type": "agent.status.changed", "attributes": {"team": "sales"}, "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}, "subscription": {"display_name": "Support only", "url": "https://example.com/hooks", "event_types": ["agent.*"], "attribute_filters": {"team": "support"}}}
     """
 
 class PublishServiceServicer:
@@ -119,7 +145,7 @@ class PublishServiceServicer:
         """Publishes one event. It is matched with the workspace's subscriptions as they are at that moment, and each match
         becomes a notification that is delivered at least once.
 
-        Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED; RESOURCE_EXISTS when event_id is
+        Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; PAYLOAD_SCHEMA_MISMATCH; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED; RESOURCE_EXISTS when event_id is
         taken; DISK_FULL; STORAGE_UNAVAILABLE; DRAINING.
 
         Example:
@@ -147,9 +173,17 @@ class PublishServiceServicer:
         request_iterator: _MaybeAsyncIterator[_publishing_pb2.StreamPublishRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_publishing_pb2.StreamPublishResponse], _abc.AsyncIterator[_publishing_pb2.StreamPublishResponse]]:
-        """Publishes a stream of events, each acknowledged by itself after its commit.
+        """Publishes a stream of events, each acknowledged by itself after its commit, so that a bad one does not hold up the others.
+        Results come in the order of commits, not of items. A server that is busy stops reading: send as fast as it takes them.
 
-        This version answers UNIMPLEMENTED.
+        After a stream that broke, send the items without a result again, with the same request_ids: none is accepted twice. When
+        the server shuts down it sends `draining`, takes no further item, answers those that it has, and ends the stream.
+
+        Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of more than
+        1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, or DRAINING when it begins during a shutdown.
+
+        Example:
+        {"parent": "organizations/acme/workspaces/main", "items": [{"sequence": 1, "request_id": "status-4714", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"AWAY\\"}"}}]}
         """
 
     def ExplainPublish(
@@ -157,9 +191,14 @@ class PublishServiceServicer:
         request: _publishing_pb2.ExplainPublishRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_publishing_pb2.ExplainPublishResponse, _abc.Awaitable[_publishing_pb2.ExplainPublishResponse]]:
-        """Says for every subscription of the workspace whether an event would match it, and why not. Writes nothing.
+        """Says for every subscription of the workspace whether an event would match it, and why not. Shows the request that a saved
+        subscription, or one that is not saved yet, would get. Writes nothing and sends nothing.
 
-        This version answers UNIMPLEMENTED.
+        Errors: INVALID_FIELD; INVALID_FILTER; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; DESTINATION_FORBIDDEN; RESOURCE_NOT_FOUND
+        when there is no preview_subscription.
+
+        Example:
+        {"parent": "organizations/acme/workspaces/main", "event": {"event_type": "agent.status.changed", "attributes": {"team": "sales"}, "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}, "subscription": {"display_name": "Support only", "url": "https://example.com/hooks", "event_types": ["agent.*"], "attribute_filters": {"team": "support"}}}
         """
 
 def add_PublishServiceServicer_to_server(servicer: PublishServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

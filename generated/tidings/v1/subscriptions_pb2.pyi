@@ -56,17 +56,22 @@ class _FormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Format.ValueTy
     payload is not JSON. See standardwebhooks.com.
     """
     FORMAT_CLOUDEVENTS_STRUCTURED: _Format.ValueType  # 2
-    """A CloudEvents 1.0 JSON object. This version answers UNIMPLEMENTED."""
+    """A CloudEvents 1.0 JSON object with `id`, `source`, `type`, `time`, `subject` and `datacontenttype`, `data` for a payload that
+    is JSON and `data_base64` for others; application/cloudevents+json. See cloudevents.io.
+    """
     FORMAT_CLOUDEVENTS_BINARY: _Format.ValueType  # 3
-    """The payload, with the CloudEvents attributes in `ce-*` headers. This version answers UNIMPLEMENTED."""
+    """The payload with its own content type, and the CloudEvents attributes in `ce-*` headers."""
     FORMAT_EVENT_CONTEXT: _Format.ValueType  # 4
-    """`{"event_time":…,"event_type":…,"current_context":…,"data":<payload>}`. This version answers UNIMPLEMENTED."""
+    """`{"event_time":…,"event_type":…,"current_context":<context_json, or null>,"data":<payload>}`, application/json.
+    `data_base64` stands in place of `data` when the payload is not JSON.
+    """
     FORMAT_EVENT_CODE: _Format.ValueType  # 5
-    """`{"Id":…,"CreationDateUtc":…,"Category":…,"Code":…, <the payload's own fields>}`. This version answers
-    UNIMPLEMENTED.
+    """`{"Id":…,"CreationDateUtc":"yyyyMMddHHmmss","Category":…,"Code":…, <the payload's own fields>}`, application/json. Needs
+    an event type with category and code, and a payload that is a JSON object without fields of these four names; other
+    events fail with FORMAT_NOT_APPLICABLE.
     """
     FORMAT_RAW: _Format.ValueType  # 6
-    """The payload alone. This version answers UNIMPLEMENTED."""
+    """The payload alone, with its own content type."""
 
 class Format(_Format, metaclass=_FormatEnumTypeWrapper):
     """How an event becomes a request body. The payload's bytes are put into it as they are."""
@@ -78,17 +83,22 @@ FORMAT_STANDARD_WEBHOOKS: Format.ValueType  # 1
 payload is not JSON. See standardwebhooks.com.
 """
 FORMAT_CLOUDEVENTS_STRUCTURED: Format.ValueType  # 2
-"""A CloudEvents 1.0 JSON object. This version answers UNIMPLEMENTED."""
+"""A CloudEvents 1.0 JSON object with `id`, `source`, `type`, `time`, `subject` and `datacontenttype`, `data` for a payload that
+is JSON and `data_base64` for others; application/cloudevents+json. See cloudevents.io.
+"""
 FORMAT_CLOUDEVENTS_BINARY: Format.ValueType  # 3
-"""The payload, with the CloudEvents attributes in `ce-*` headers. This version answers UNIMPLEMENTED."""
+"""The payload with its own content type, and the CloudEvents attributes in `ce-*` headers."""
 FORMAT_EVENT_CONTEXT: Format.ValueType  # 4
-"""`{"event_time":…,"event_type":…,"current_context":…,"data":<payload>}`. This version answers UNIMPLEMENTED."""
+"""`{"event_time":…,"event_type":…,"current_context":<context_json, or null>,"data":<payload>}`, application/json.
+`data_base64` stands in place of `data` when the payload is not JSON.
+"""
 FORMAT_EVENT_CODE: Format.ValueType  # 5
-"""`{"Id":…,"CreationDateUtc":…,"Category":…,"Code":…, <the payload's own fields>}`. This version answers
-UNIMPLEMENTED.
+"""`{"Id":…,"CreationDateUtc":"yyyyMMddHHmmss","Category":…,"Code":…, <the payload's own fields>}`, application/json. Needs
+an event type with category and code, and a payload that is a JSON object without fields of these four names; other
+events fail with FORMAT_NOT_APPLICABLE.
 """
 FORMAT_RAW: Format.ValueType  # 6
-"""The payload alone. This version answers UNIMPLEMENTED."""
+"""The payload alone, with its own content type."""
 Global___Format: _TypeAlias = Format  # noqa: Y015
 
 class _SignatureScheme:
@@ -102,17 +112,27 @@ class _SignatureSchemeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Signa
     SIGNATURE_SCHEME_STANDARD_WEBHOOKS: _SignatureScheme.ValueType  # 1
     """`webhook-signature: v1,<base64 HMAC-SHA256 of id.timestamp.body>`. Keys: `whsec_` and base64 of 24 to 64 bytes."""
     SIGNATURE_SCHEME_STANDARD_WEBHOOKS_ED25519: _SignatureScheme.ValueType  # 2
-    """`webhook-signature: v1a,<base64 Ed25519 signature>`. This version answers UNIMPLEMENTED."""
+    """`webhook-signature: v1a,<base64 Ed25519 signature of id.timestamp.body>`. Keys: `whsk_` and base64 of a 32-byte seed, or of
+    seed and public key. Receivers verify with the public key, `whpk_…`.
+    """
     SIGNATURE_SCHEME_VONAGE_JWT: _SignatureScheme.ValueType  # 3
-    """`Vonage-Signature: Bearer <HS256 JWT>`. This version answers UNIMPLEMENTED."""
+    """`Vonage-Signature: Bearer <HS256 JWT>` with the claims iat, exp (5 minutes later) and payload_hash (hex SHA-256 of the body).
+    Keys: base64 of 16 to 64 bytes.
+    """
     SIGNATURE_SCHEME_MESSAGEBIRD: _SignatureScheme.ValueType  # 4
-    """`messagebird-signature`, over timestamp, URL and body hash. This version answers UNIMPLEMENTED."""
+    """`messagebird-signature`, the base64 HMAC-SHA256 of timestamp, newline, URL, newline and the body's raw SHA-256, with
+    `messagebird-request-timestamp`. Keys: 8 to 256 characters of printable ASCII, used as they are.
+    """
     SIGNATURE_SCHEME_GITHUB: _SignatureScheme.ValueType  # 5
-    """`X-Hub-Signature-256: sha256=<hex>`. This version answers UNIMPLEMENTED."""
+    """`X-Hub-Signature-256: sha256=<hex HMAC-SHA256 of the body>`, with `X-GitHub-Event` (the type) and `X-GitHub-Delivery` (the
+    event's id). Keys: 8 to 256 characters of printable ASCII, used as they are.
+    """
     SIGNATURE_SCHEME_STRIPE: _SignatureScheme.ValueType  # 6
-    """`Stripe-Signature: t=…,v1=<hex>`. This version answers UNIMPLEMENTED."""
+    """`Stripe-Signature: t=<timestamp>,v1=<hex HMAC-SHA256 of timestamp.body>`. Keys: 8 to 256 characters of printable ASCII, used
+    as they are.
+    """
     SIGNATURE_SCHEME_UNSIGNED: _SignatureScheme.ValueType  # 7
-    """No signature. This version answers UNIMPLEMENTED."""
+    """No signature, and no key."""
 
 class SignatureScheme(_SignatureScheme, metaclass=_SignatureSchemeEnumTypeWrapper):
     """How a request is signed. `webhook-id`, `webhook-timestamp` and `tidings-attempt` are sent with every scheme."""
@@ -122,17 +142,27 @@ SIGNATURE_SCHEME_UNSPECIFIED: SignatureScheme.ValueType  # 0
 SIGNATURE_SCHEME_STANDARD_WEBHOOKS: SignatureScheme.ValueType  # 1
 """`webhook-signature: v1,<base64 HMAC-SHA256 of id.timestamp.body>`. Keys: `whsec_` and base64 of 24 to 64 bytes."""
 SIGNATURE_SCHEME_STANDARD_WEBHOOKS_ED25519: SignatureScheme.ValueType  # 2
-"""`webhook-signature: v1a,<base64 Ed25519 signature>`. This version answers UNIMPLEMENTED."""
+"""`webhook-signature: v1a,<base64 Ed25519 signature of id.timestamp.body>`. Keys: `whsk_` and base64 of a 32-byte seed, or of
+seed and public key. Receivers verify with the public key, `whpk_…`.
+"""
 SIGNATURE_SCHEME_VONAGE_JWT: SignatureScheme.ValueType  # 3
-"""`Vonage-Signature: Bearer <HS256 JWT>`. This version answers UNIMPLEMENTED."""
+"""`Vonage-Signature: Bearer <HS256 JWT>` with the claims iat, exp (5 minutes later) and payload_hash (hex SHA-256 of the body).
+Keys: base64 of 16 to 64 bytes.
+"""
 SIGNATURE_SCHEME_MESSAGEBIRD: SignatureScheme.ValueType  # 4
-"""`messagebird-signature`, over timestamp, URL and body hash. This version answers UNIMPLEMENTED."""
+"""`messagebird-signature`, the base64 HMAC-SHA256 of timestamp, newline, URL, newline and the body's raw SHA-256, with
+`messagebird-request-timestamp`. Keys: 8 to 256 characters of printable ASCII, used as they are.
+"""
 SIGNATURE_SCHEME_GITHUB: SignatureScheme.ValueType  # 5
-"""`X-Hub-Signature-256: sha256=<hex>`. This version answers UNIMPLEMENTED."""
+"""`X-Hub-Signature-256: sha256=<hex HMAC-SHA256 of the body>`, with `X-GitHub-Event` (the type) and `X-GitHub-Delivery` (the
+event's id). Keys: 8 to 256 characters of printable ASCII, used as they are.
+"""
 SIGNATURE_SCHEME_STRIPE: SignatureScheme.ValueType  # 6
-"""`Stripe-Signature: t=…,v1=<hex>`. This version answers UNIMPLEMENTED."""
+"""`Stripe-Signature: t=<timestamp>,v1=<hex HMAC-SHA256 of timestamp.body>`. Keys: 8 to 256 characters of printable ASCII, used
+as they are.
+"""
 SIGNATURE_SCHEME_UNSIGNED: SignatureScheme.ValueType  # 7
-"""No signature. This version answers UNIMPLEMENTED."""
+"""No signature, and no key."""
 Global___SignatureScheme: _TypeAlias = SignatureScheme  # noqa: Y015
 
 class _SubscriptionState:
@@ -148,7 +178,9 @@ class _SubscriptionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sub
     SUBSCRIPTION_STATE_DISABLED: _SubscriptionState.ValueType  # 2
     """`enabled` is false: it matches nothing, and its pending notifications wait."""
     SUBSCRIPTION_STATE_SUSPENDED: _SubscriptionState.ValueType  # 3
-    """Stopped by the server: it still matches, and its notifications are held. Not entered by this version."""
+    """Stopped by the server after the receiver answered 410: it still matches, and its notifications are held. Ended by
+    ResumeSubscription, or by another url.
+    """
 
 class SubscriptionState(_SubscriptionState, metaclass=_SubscriptionStateEnumTypeWrapper):
     """Whether a subscription is served."""
@@ -160,7 +192,9 @@ SUBSCRIPTION_STATE_ACTIVE: SubscriptionState.ValueType  # 1
 SUBSCRIPTION_STATE_DISABLED: SubscriptionState.ValueType  # 2
 """`enabled` is false: it matches nothing, and its pending notifications wait."""
 SUBSCRIPTION_STATE_SUSPENDED: SubscriptionState.ValueType  # 3
-"""Stopped by the server: it still matches, and its notifications are held. Not entered by this version."""
+"""Stopped by the server after the receiver answered 410: it still matches, and its notifications are held. Ended by
+ResumeSubscription, or by another url.
+"""
 Global___SubscriptionState: _TypeAlias = SubscriptionState  # noqa: Y015
 
 @_typing.final
@@ -268,7 +302,13 @@ class Subscription(_message.Message):
     refused unless the operator allowed them. Required.
     """
     filter: _builtins.str
-    """Only events for which this CEL expression is true. This version answers UNIMPLEMENTED when it is set."""
+    """Only events for which this CEL expression is true, at most 2,048 bytes. It sees event.id, event.type, event.source,
+    event.subject (string), event.time (timestamp), event.attributes (map of strings), event.data and event.context (JSON of any
+    shape; null when there is none). An evaluation that fails, or whose result is not true, is no match: ExplainPublish says
+    which. event.data is an error for payloads over 64 KiB. There are no `+`, `map` and `filter`. A filter that takes over
+    20 ms is shut until the subscription is updated: see state_reason. Example:
+    `event.data.priority > 3 && event.attributes["team"] == "support"`.
+    """
     enabled: _builtins.bool
     """Whether it is served. Default: true. While it is false the subscription matches nothing and its pending
     notifications wait; they go on when it is true again.
@@ -276,9 +316,11 @@ class Subscription(_message.Message):
     notification_type: Global___NotificationType.ValueType
     """By what means. Default: REST."""
     format: Global___Format.ValueType
-    """How an event becomes a body. Default: STANDARD_WEBHOOKS."""
+    """How an event becomes a body. Default: STANDARD_WEBHOOKS. A change applies to what is pending too."""
     signature_scheme: Global___SignatureScheme.ValueType
-    """How a request is signed. Default: STANDARD_WEBHOOKS."""
+    """How a request is signed. Default: STANDARD_WEBHOOKS. Set when the subscription is created; a change to a scheme that needs
+    another form of key is refused with STATE_CONFLICT: use RotateSigningKey.
+    """
     max_rate_per_second: _builtins.float
     """The most requests per second. This version answers UNIMPLEMENTED when it is set."""
     max_concurrency: _builtins.int
@@ -286,7 +328,9 @@ class Subscription(_message.Message):
     state: Global___SubscriptionState.ValueType
     """Output only. Whether it is served."""
     state_reason: _builtins.str
-    """Output only. Why it is in this state. Not filled by this version."""
+    """Output only. Why it is in this state, in one word: GONE (SUSPENDED after the receiver answered 410), FILTER_TOO_SLOW (ACTIVE,
+    but its filter is shut and matches nothing until the subscription is updated); else empty.
+    """
     etag: _builtins.str
     """Changes with every change. Sent back with an update or delete, it makes that fail with ETAG_MISMATCH when
     somebody else changed the subscription in between.
@@ -304,7 +348,7 @@ class Subscription(_message.Message):
 
     @_builtins.property
     def api_key(self) -> Global___ApiKey:
-        """A key sent as a header of every request. This version answers UNIMPLEMENTED when it is set."""
+        """A key sent as a header of every request."""
 
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -399,9 +443,9 @@ class ApiKey(_message.Message):
     HEADER_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     header: _builtins.str
-    """The header's name. Default: X-API-Key."""
+    """The header's name, by the rules of `headers`; `authorization` is allowed here too. Default: X-API-Key."""
     value: _builtins.str
-    """The key. Input only: it is never returned."""
+    """The key, 1 to 4,096 characters of visible ASCII. Input only: it is never returned."""
     def __init__(
         self,
         *,
@@ -490,9 +534,9 @@ class SigningKey(_message.Message):
     key_id: _builtins.str
     """Output only. Identifies the key; attempts name it."""
     public_key: _builtins.str
-    """Output only. What a receiver verifies with; for STANDARD_WEBHOOKS_ED25519 only. Not filled by this version."""
+    """Output only. What a receiver verifies with, `whpk_…`; for STANDARD_WEBHOOKS_ED25519 only."""
     hint: _builtins.str
-    """Output only. The last four characters of the key."""
+    """Output only. The last four characters of the key; for STANDARD_WEBHOOKS_ED25519 of the public key."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it began to sign."""
@@ -537,9 +581,11 @@ class CreateSubscriptionRequest(_message.Message):
     signing_key: _builtins.str
     """The signing key, in the form of the signature scheme. Default: one is made."""
     request_id: _builtins.str
-    """Makes a repeated request return the first result. This version answers UNIMPLEMENTED when it is set."""
+    """Makes a repeated request return the subscription that the first one created, with its signing key while that still signs:
+    1 to 128 visible ASCII characters, unique among the creations of the workspace, kept for at least 72 h.
+    """
     validate_only: _builtins.bool
-    """Only check the request. This version answers UNIMPLEMENTED when it is set."""
+    """Only check the request and return the subscription as it would be, without name, uid and keys."""
     @_builtins.property
     def subscription(self) -> Global___Subscription:
         """The subscription; its name and output fields are ignored. Required."""
@@ -714,7 +760,7 @@ class UpdateSubscriptionRequest(_message.Message):
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     validate_only: _builtins.bool
-    """Only check the request. This version answers UNIMPLEMENTED when it is set."""
+    """Only check the request and return the subscription as it would be."""
     @_builtins.property
     def subscription(self) -> Global___Subscription:
         """The subscription, with its name and the fields to change. Required."""
@@ -873,7 +919,9 @@ class RotateSigningKeyRequest(_message.Message):
     signature_scheme: Global___SignatureScheme.ValueType
     """The signature scheme from now on. Default: the current one."""
     request_id: _builtins.str
-    """Makes a repeated request return the first result."""
+    """Makes a repeated request return the key that the first one made, while that still signs: 1 to 128 visible ASCII
+    characters, unique among the rotations of the workspace, kept for at least 72 h.
+    """
     @_builtins.property
     def overlap(self) -> _duration_pb2.Duration:
         """How long the old key goes on signing, 0 to 7 days. Default: 24 h."""
@@ -934,7 +982,7 @@ class TestSubscriptionRequest(_message.Message):
     name: _builtins.str
     """`organizations/{organization}/workspaces/{workspace}/subscriptions/{subscription}`. Required."""
     event_type: _builtins.str
-    """The id of the event type to send an example of. Default: the first exact one of the subscription."""
+    """The id of the event type to send an example of. Default: the subscription's first pattern that is exact."""
     def __init__(
         self,
         *,

@@ -122,7 +122,7 @@ class SubscriptionServiceServicer(object):
         """Changes the fields of a subscription that update_mask names; without a mask, the fields that are set. A changed
         url, header or policy also applies to what is pending.
 
-        Errors: INVALID_FIELD; DESTINATION_FORBIDDEN; EVENT_TYPE_UNKNOWN; RESOURCE_NOT_FOUND; RESOURCE_EXISTS when the
+        Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN; EVENT_TYPE_UNKNOWN; RESOURCE_NOT_FOUND; RESOURCE_EXISTS when the
         display name is taken; ETAG_MISMATCH when subscription.etag is set and not the current one.
 
         Example:
@@ -146,27 +146,44 @@ class SubscriptionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ResumeSubscription(self, request, context):
-        """Ends the suspension of a subscription: what was held is delivered.
+        """Ends the suspension of a subscription: what was held is delivered. One that is not suspended stays as it is.
 
-        This version answers UNIMPLEMENTED.
+        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND.
+
+        Example:
+        {"name": "organizations/acme/workspaces/main/subscriptions/wallboard"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RotateSigningKey(self, request, context):
-        """Replaces the signing key. The old key goes on signing beside the new one for a while.
+        """Replaces the signing key, and the signature scheme if one is given. The old key goes on signing beside the new one until
+        `overlap` has passed, so that a receiver can change over at any time in between; then it is erased. With VONAGE_JWT,
+        MESSAGEBIRD and GITHUB, whose headers hold one signature, a new key of the same scheme takes over at once.
 
-        This version answers UNIMPLEMENTED.
+        At most 10 keys of a subscription sign at a time. The event `tidings.signing_key.rotated` tells of it.
+
+        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; REQUEST_ID_REUSED; STATE_CONFLICT when 10 keys sign already, and when the
+        scheme is and stays UNSIGNED.
+
+        Example:
+        {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "overlap": "3600s", "request_id": "rotate-2026-11"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TestSubscription(self, request, context):
-        """Sends an example event to the subscription's URL now and returns what came of it.
+        """Sends an example event to the subscription's URL now and returns what came of it: the event type's first example, or `{}`,
+        in the subscription's format, signed as ever, with `tidings-test: true`. It is sent whatever the state and the filters,
+        once, and recorded nowhere.
 
-        This version answers UNIMPLEMENTED.
+        Errors: INVALID_FIELD, also when event_type is empty and the subscription has patterns with `*` only; RESOURCE_NOT_FOUND;
+        EVENT_TYPE_UNKNOWN; STATE_CONFLICT when the subscription's format cannot carry the example.
+
+        Example:
+        {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "event_type": "agent.status.changed"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,1 @@
+"""Publish to Tidings over gRPC, and verify the webhooks that it sends."""
