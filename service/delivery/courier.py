@@ -7,21 +7,26 @@ from random import Random
 from service.delivery.claiming import Claim
 from service.delivery.transport import Transport
 from service.domain.clock import Clock
-from service.domain.formats import body_of
-from service.domain.model import Attempt, SigningKey
-from service.domain.outcomes import Gone, Interrupted, Outcome, Rejected, Reply, Request, Unreachable
-from service.domain.retry import Decision, attempt_outcome, classify, decide
-from service.domain.signing import signature_headers
+from service.domain.formats import misfit
+from service.domain.model import Attempt, Event, FailureReason, Subscription
+from service.domain.outcomes import Gone, Interrupted, Outcome, Rejected, Reply, Unreachable
+from service.domain.requests import keys_in_force, request_of
+from service.domain.retry import Decision, Fail, attempt_outcome, classify, decide
 from service.storage.queue import Claimed
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An attempt that was made, and what is to happen to its notification."""
+    """What came of a claim, and what is to happen to its notification.
+
+    There is no attempt where the event does not fit the subscription's format. `misfit` then says why in a sentence,
+    and is empty otherwise.
+    """
 
     claim: Claim
-    attempt: Attempt
+    attempt: Attempt | None
     decision: Decision
+    misfit: str = ""
 
     @property
     def claimed(self) -> Claimed:
@@ -39,14 +44,37 @@ class Courier:
 
     async def attempt(self, claim: Claim) -> Delivery:
         """Make one attempt for a claimed notification and decide what follows from it."""
+        # Asked again, although it was when the notification was made: the subscription's format may have changed since.
+        problem = misfit(claim.event, claim.subscription.format)
+        if problem is not None:
+            return Delivery(claim, None, Fail(FailureReason.FORMAT_NOT_APPLICABLE), problem)
+        attempt, outcome = await self._send(claim.event, claim.subscription, claim.claimed.attempt_count + 1)
+        return Delivery(claim, attempt, self._decide(claim, outcome))
+
+    async def rehearse(self, subscription: Subscription, event: Event) -> Attempt:
+        """Send an event that fits the subscription's format once, marked as a test. Nothing is recorded."""
+        attempt, _ = await self._send(event, subscription, 1, is_test=True)
+        return attempt
+
+    async def _send(
+        self, event: Event, subscription: Subscription, attempt_number: int, *, is_test: bool = False
+    ) -> tuple[Attempt, Outcome]:
         start_time_ms = self._clock.now_ms()
         started_s = self._clock.monotonic_s()
-        keys = _keys_in_force(claim.subscription.signing_keys, start_time_ms)
-        reply = await self._transport.post(request_of(claim, keys, timestamp_s=start_time_ms // 1000))
+        keys = keys_in_force(subscription.signing_keys, start_time_ms)
+        request = request_of(
+            event,
+            subscription,
+            keys,
+            attempt_number=attempt_number,
+            timestamp_s=start_time_ms // 1000,
+            is_test=is_test,
+        )
+        reply = await self._transport.post(request)
         duration_ms = math.ceil((self._clock.monotonic_s() - started_s) * 1000)
         outcome = classify(reply, self._clock.now_ms())
         attempt = Attempt(
-            attempt_number=claim.claimed.attempt_count + 1,
+            attempt_number=attempt_number,
             outcome=attempt_outcome(outcome),
             start_time_ms=start_time_ms,
             duration_ms=duration_ms,
@@ -54,7 +82,7 @@ class Courier:
             remote_address=reply.remote_address,
             signing_key_ids=tuple(key.key_id for key in keys),
         )
-        return Delivery(claim, _with_response(attempt, reply), self._decide(claim, outcome))
+        return _with_response(attempt, reply), outcome
 
     def crashed(self, claim: Claim) -> Delivery:
         """Return what to record for an attempt that a fault of this server ended: it is retried like a failed one."""
@@ -73,37 +101,10 @@ class Courier:
             outcome,
             schedule_step=claim.claimed.schedule_step,
             policy=claim.subscription.retry_policy_in_force,
-            create_time_ms=claim.claimed.create_time_ms,
+            create_time_ms=claim.claimed.schedule_time_ms,
             now_ms=self._clock.now_ms(),
             rng=self._rng,
         )
-
-
-def request_of(claim: Claim, keys: tuple[SigningKey, ...], *, timestamp_s: int) -> Request:
-    """Return the request for a claimed notification. Pure: the same claim, keys and time give the same bytes."""
-    body = body_of(claim.event, claim.subscription.format)
-    signature = signature_headers(
-        claim.subscription.signature_scheme,
-        keys,
-        webhook_id=claim.event.id,
-        timestamp_s=timestamp_s,
-        body=body.data,
-    )
-    return Request(
-        url=claim.subscription.url,
-        headers=(
-            *claim.subscription.headers.items(),
-            ("content-type", body.content_type),
-            ("tidings-attempt", str(claim.claimed.attempt_count + 1)),
-            *signature,
-        ),
-        body=body.data,
-        timeout_s=claim.subscription.retry_policy_in_force.attempt_timeout_s,
-    )
-
-
-def _keys_in_force(keys: tuple[SigningKey, ...], now_ms: int) -> tuple[SigningKey, ...]:
-    return tuple(key for key in keys if key.expire_time_ms is None or key.expire_time_ms > now_ms)
 
 
 def _with_response(attempt: Attempt, reply: Reply | Unreachable) -> Attempt:

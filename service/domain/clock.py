@@ -1,6 +1,7 @@
 """Time as a dependency: everything that needs to know the time is handed a clock."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -17,6 +18,15 @@ class Clock(Protocol):
     def monotonic_s(self) -> float:
         """Return seconds that never run backwards, from an arbitrary start."""
         ...
+
+
+CpuClock = Callable[[], float]
+"""Returns the seconds of CPU that the calling thread has used: what others use does not count."""
+
+
+def thread_cpu_s() -> float:
+    """Return the seconds of CPU that the calling thread has used, from an arbitrary start."""
+    return time.thread_time()
 
 
 class SystemClock:

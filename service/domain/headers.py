@@ -8,9 +8,12 @@ import re
 from collections.abc import Mapping
 
 from service.domain.errors import InvalidField, quoted
+from service.domain.model import ApiKey
 
 HEADERS_MAX = 32
 HEADER_BYTES_MAX = 4096
+API_KEY_HEADER_CHARACTERS_MAX = 256
+API_KEY_CHARACTERS_MAX = 4096
 TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 """The pattern of a token, of which HTTP makes names: RFC 9110, section 5.6.2."""
 
@@ -34,6 +37,8 @@ _RESERVED_PREFIXES = (
     "x-google-",
     "x-hub-",
 )
+# A header that carries credentials is no place for just any text, but this is where an API key belongs.
+_ALLOWED_FOR_API_KEY = "authorization"
 _RESERVED_NAMES = frozenset(
     {
         "accept-encoding",
@@ -83,6 +88,38 @@ def check_headers(field: str, headers: Mapping[str, str]) -> None:
             raise InvalidField(path, f"header names must differ by more than case; got {quoted(twin)} too")
 
 
+def check_api_key(field: str, api_key: ApiKey) -> None:
+    """Refuse an API key whose header or value may not be sent.
+
+    The header is a token of at most 256 characters, not reserved unless it is `authorization`. The value is at most
+    4,096 of the characters 0x20 to 0x7E without a space at either end. Whether it may be empty is not decided here.
+
+    Raises:
+        InvalidField: with the path of the header or of the value. It names the faulty character, and not the value.
+    """
+    header = f"{field}.header"
+    if len(api_key.header) > API_KEY_HEADER_CHARACTERS_MAX:
+        raise InvalidField(
+            header, f"must be at most {API_KEY_HEADER_CHARACTERS_MAX} characters; got {len(api_key.header)}"
+        )
+    if api_key.header.lower() != _ALLOWED_FOR_API_KEY:
+        _check_name(header, api_key.header)
+    if len(api_key.value) > API_KEY_CHARACTERS_MAX:
+        raise InvalidField(
+            f"{field}.value", f"must be at most {API_KEY_CHARACTERS_MAX} characters; got {len(api_key.value)}"
+        )
+    _check_characters(f"{field}.value", api_key.value)
+
+
+def check_apart(field: str, headers: Mapping[str, str], api_key: ApiKey | None) -> None:
+    """Refuse headers among which is that of the API key, whatever its case: a receiver would get one of the two."""
+    for name in headers:
+        if api_key is not None and name.lower() == api_key.header.lower():
+            raise InvalidField(
+                f"{field}[{quoted(name)}]", "must not be the header of the api_key; leave it out, or give that another"
+            )
+
+
 def _check_name(path: str, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise InvalidField(
@@ -102,6 +139,13 @@ def _reservation(lower_name: str) -> str | None:
 
 
 def _check_value(path: str, name: str, value: str) -> None:
+    _check_characters(path, value)
+    size = len(name) + len(value)
+    if size > HEADER_BYTES_MAX:
+        raise InvalidField(path, f"name and value must be at most {HEADER_BYTES_MAX} bytes together; got {size}")
+
+
+def _check_characters(path: str, value: str) -> None:
     fault = _VALUE_FAULT.search(value)
     if fault is not None:
         raise InvalidField(
@@ -111,6 +155,3 @@ def _check_value(path: str, name: str, value: str) -> None:
         )
     if value != value.strip(" "):
         raise InvalidField(path, "a header value must not begin or end with a space; it does")
-    size = len(name) + len(value)
-    if size > HEADER_BYTES_MAX:
-        raise InvalidField(path, f"name and value must be at most {HEADER_BYTES_MAX} bytes together; got {size}")

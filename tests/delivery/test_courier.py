@@ -8,9 +8,9 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from service.delivery.claiming import Claim
-from service.delivery.courier import Courier, Delivery, request_of
+from service.delivery.courier import Courier, Delivery
 from service.domain.clock import SystemClock
-from service.domain.model import AttemptOutcome, FailureReason, SigningKey
+from service.domain.model import Attempt, AttemptOutcome, FailureReason, Format, SignatureScheme, SigningKey
 from service.domain.outcomes import Reply, Request, Unreachable, UnreachableKind
 from service.domain.retry import Fail, RetryAt, Succeed
 from service.storage.queue import Claimed
@@ -46,26 +46,21 @@ async def attempt(claim: Claim, answer: Reply | Unreachable, clock: FakeClock, *
     return await Courier(FakeTransport(answer_later), clock=clock, rng=Random(1)).attempt(claim)
 
 
-def test_request_is_the_formatted_event_with_our_headers_last() -> None:
-    """The payload's bytes are those that were published."""
-    claim = claim_of(attempt_count=2, payload=b'{ "x":1.0 }', headers={"x-b": "2", "x-a": "1"})
+def made(delivery: Delivery) -> Attempt:
+    """Return the attempt of a delivery that made one."""
+    assert delivery.attempt is not None
+    return delivery.attempt
 
-    request = request_of(claim, claim.subscription.signing_keys, timestamp_s=1_795_167_000)
 
-    assert b'{"type":"agent.created","timestamp":"2026-11-20T09:30:00.000Z","data":{ "x":1.0 }}' == request.body
-    assert ("https://a.example/hooks", 15.0) == (request.url, request.timeout_s)
-    assert [
-        "x-b",
-        "x-a",
-        "content-type",
-        "tidings-attempt",
-        "webhook-id",
-        "webhook-timestamp",
-        "webhook-signature",
-    ] == [name for name, _ in request.headers]
-    assert [("content-type", "application/json"), ("tidings-attempt", "3"), ("webhook-id", "event-1")] == list(
-        request.headers[2:5]
-    )
+async def test_attempt_is_one_more_than_were_recorded(clock: FakeClock) -> None:
+    """The receiver is told, and the record says so."""
+    transport = FakeTransport()
+
+    delivery = await Courier(transport, clock=clock, rng=Random(1)).attempt(claim_of(attempt_count=2))
+
+    headers = dict(transport.requests[0].headers)
+    assert ("3", 3) == (headers["tidings-attempt"], made(delivery).attempt_number)
+    assert ("1795167000", False) == (headers["webhook-timestamp"], "tidings-test" in headers)
 
 
 async def test_signature_is_verified_by_another_implementation(rng: Random) -> None:
@@ -91,7 +86,46 @@ async def test_only_keys_in_force_sign(clock: FakeClock, expires_in_ms: int | No
     delivery = await Courier(transport, clock=clock, rng=Random(1)).attempt(claim_of(signing_keys=keys))
 
     signatures = dict(transport.requests[0].headers)["webhook-signature"].split()
-    assert (expected, len(expected)) == (list(delivery.attempt.signing_key_ids), len(signatures))
+    assert (expected, len(expected)) == (list(made(delivery).signing_key_ids), len(signatures))
+
+
+async def test_attempt_names_the_keys_that_signed(clock: FakeClock) -> None:
+    """Where one signature fits into a header, those are fewer than the keys in force."""
+    github = SignatureScheme.GITHUB
+    keys = (SigningKey("new", "new secret", NOW_MS, None, github), SigningKey("old", "old secret", 0, None, github))
+
+    delivery = await attempt(claim_of(signing_keys=keys, signature_scheme=github), reply_of(204), clock)
+
+    assert ("new",) == made(delivery).signing_key_ids
+
+
+async def test_event_that_does_not_fit_fails_without_an_attempt(clock: FakeClock) -> None:
+    """The subscription's format may have changed since the notification was made."""
+    transport = FakeTransport()
+
+    delivery = await Courier(transport, clock=clock, rng=Random(1)).attempt(claim_of(format=Format.EVENT_CODE))
+
+    assert (None, Fail(FailureReason.FORMAT_NOT_APPLICABLE)) == (delivery.attempt, delivery.decision)
+    assert "the event's type has no category and code, which EVENT_CODE needs" == delivery.misfit
+    assert [] == transport.requests
+
+
+async def test_rehearsal_is_one_signed_request_that_says_it_is_a_test(clock: FakeClock) -> None:
+    """With the first attempt's number, and what came of it as its result."""
+    transport = FakeTransport(lambda _: reply_of(500, body=b"broken"))
+
+    rehearsed = await Courier(transport, clock=clock, rng=Random(1)).rehearse(subscription_of("a"), event_of())
+
+    [request] = transport.requests
+    headers = dict(request.headers)
+    assert ("true", "1") == (headers["tidings-test"], headers["tidings-attempt"])
+    assert headers["webhook-signature"].startswith("v1,")
+    assert (AttemptOutcome.REJECTED, 500, b"broken", ("key-a",)) == (
+        rehearsed.outcome,
+        rehearsed.http_status,
+        rehearsed.response_body,
+        rehearsed.signing_key_ids,
+    )
 
 
 async def test_response_is_kept_with_the_attempt(clock: FakeClock) -> None:
@@ -100,7 +134,7 @@ async def test_response_is_kept_with_the_attempt(clock: FakeClock) -> None:
 
     delivery = await attempt(claim_of(attempt_count=4), answer, clock, takes_ms=123)
 
-    kept = delivery.attempt
+    kept = made(delivery)
     assert (5, AttemptOutcome.SUCCEEDED, NOW_MS, 123, 202) == (
         kept.attempt_number,
         kept.outcome,
@@ -137,8 +171,8 @@ async def test_error_says_in_a_sentence_what_went_wrong(
     """Nothing went wrong with a 2xx."""
     delivery = await attempt(claim_of(), answer, clock)
 
-    assert (outcome, error) == (delivery.attempt.outcome, delivery.attempt.error)
-    assert "203.0.113.9:443" == delivery.attempt.remote_address
+    assert (outcome, error) == (made(delivery).outcome, made(delivery).error)
+    assert "203.0.113.9:443" == made(delivery).remote_address
 
 
 async def test_failed_attempt_is_retried_after_the_delay_of_its_step(clock: FakeClock) -> None:
@@ -186,10 +220,10 @@ def test_attempt_that_a_fault_ended_is_interrupted_and_retried(clock: FakeClock)
     first, last = (courier.crashed(claim_of(attempt_count=7, schedule_step=step)) for step in (0, 2))
 
     assert (8, AttemptOutcome.INTERRUPTED, None) == (
-        first.attempt.attempt_number,
-        first.attempt.outcome,
-        first.attempt.http_status,
+        made(first).attempt_number,
+        made(first).outcome,
+        made(first).http_status,
     )
-    assert "a fault of the server" in first.attempt.error
+    assert "a fault of the server" in made(first).error
     assert isinstance(first.decision, RetryAt)
     assert Fail(FailureReason.ATTEMPTS_EXHAUSTED) == last.decision

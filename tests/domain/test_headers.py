@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.errors import InvalidField
-from service.domain.headers import HEADER_BYTES_MAX, HEADERS_MAX, check_headers
+from service.domain.headers import HEADER_BYTES_MAX, HEADERS_MAX, check_apart, check_api_key, check_headers
+from service.domain.model import ApiKey
 
 FIELD = "subscription.headers"
 RESERVED = (
@@ -144,3 +145,48 @@ def test_accepted_headers_cannot_break_out_of_their_line(name: str, value: str) 
     assert line.isascii()
     assert line.isprintable()
     assert (name, value) == (line.partition(":")[0], line.partition(":")[2].strip())
+
+
+# --- API keys
+
+
+def api_key_refusal(header: str, value: str) -> InvalidField:
+    with pytest.raises(InvalidField) as refused:
+        check_api_key("subscription.api_key", ApiKey(header, value))
+    return refused.value
+
+
+@pytest.mark.parametrize("header", ["X-API-Key", "authorization", "AUTHORIZATION", "x" * 256])
+@pytest.mark.parametrize("value", ["", "k", "Bearer of-mine", "x" * 4096])
+def test_api_key_may_be_any_header_that_is_not_ours_and_authorization(header: str, value: str) -> None:
+    """Whether it may be empty is decided where the stored one is known."""
+    check_api_key("subscription.api_key", ApiKey(header, value))
+
+
+@pytest.mark.parametrize(
+    "header", ["", "a b", "é", "x:", "x" * 257, *(each for each in RESERVED if each != "authorization")]
+)
+def test_api_key_in_a_header_that_is_reserved_or_none_is_refused(header: str) -> None:
+    """By the rules of the other headers."""
+    assert "subscription.api_key.header" == api_key_refusal(header, "k").field
+
+
+@pytest.mark.parametrize("value", ["secret\0", "secret\r\nX: 1", "secreté", " secret", "secret ", "secret" * 683])
+def test_faulty_api_key_is_refused_and_not_repeated(value: str) -> None:
+    """The message goes to logs and screens."""
+    refused = api_key_refusal("X-API-Key", value)
+
+    assert "subscription.api_key.value" == refused.field
+    assert "secret" not in refused.message
+
+
+@given(st.text(alphabet="aAbB-", min_size=1, max_size=3), st.text(alphabet="aAbB-", min_size=1, max_size=3))
+def test_header_and_api_key_are_apart_exactly_when_they_differ_by_more_than_case(header: str, name: str) -> None:
+    """A receiver reads names without regard to case."""
+    try:
+        check_apart("subscription.headers", {header: ""}, ApiKey(name, "k"))
+    except InvalidField:
+        assert header.lower() == name.lower()
+    else:
+        assert header.lower() != name.lower()
+    check_apart("subscription.headers", {header: ""}, None)

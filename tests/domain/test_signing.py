@@ -1,161 +1,176 @@
-"""Signature schemes, checked against published vectors and an independent verifier."""
+"""Signing keys: their forms, how new ones are made, and what is shown of one."""
 
 import base64
 import json
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
-from standardwebhooks import Webhook, WebhookVerificationError
 
-from service.domain.clock import SystemClock
 from service.domain.errors import InvalidField
 from service.domain.model import SignatureScheme, SigningKey
-from service.domain.signing import check_key, new_key, signature_headers
+from service.domain.signing import check_key, hint, new_key, public_key, shown_key
 
-VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "signatures.json").read_text())["vectors"]
-SCHEME = SignatureScheme.STANDARD_WEBHOOKS
-SECRETS = st.binary(min_size=24, max_size=64).map(lambda secret: "whsec_" + base64.b64encode(secret).decode())
+VECTORS: Final = json.loads((Path(__file__).parent.parent / "vectors" / "signatures.json").read_text())["vectors"]
+STANDARD: Final = SignatureScheme.STANDARD_WEBHOOKS
+ED25519: Final = SignatureScheme.STANDARD_WEBHOOKS_ED25519
+VONAGE: Final = SignatureScheme.VONAGE_JWT
+LITERAL: Final = (SignatureScheme.MESSAGEBIRD, SignatureScheme.GITHUB, SignatureScheme.STRIPE)
+KEYED: Final = tuple(scheme for scheme in SignatureScheme if scheme is not SignatureScheme.UNSIGNED)
 
-
-@pytest.mark.parametrize(
-    "vector",
-    [vector for vector in VECTORS if vector["scheme"] in list(SignatureScheme)],
-    ids=lambda vector: vector["scheme"],
-)
-def test_published_vector_is_reproduced(vector: dict[str, Any]) -> None:
-    """The figures come from the scheme's own specification."""
-    headers = signature_headers(
-        SignatureScheme(vector["scheme"]),
-        [signing_key(vector["signing_key"])],
-        webhook_id=vector["webhook_id"],
-        timestamp_s=vector["timestamp"],
-        body=vector["body"].encode(),
-    )
-
-    assert vector["headers"].items() <= dict(headers).items()
+FORMS: Final = {
+    STANDARD: '"whsec_" followed by the base64 (with padding) of 24 to 64 bytes',
+    ED25519: (
+        '"whsk_" followed by the base64 (with padding) of a 32-byte Ed25519 seed, or of a seed and the public key that '
+        "belongs to it"
+    ),
+    VONAGE: "the base64 (with padding) of 16 to 64 bytes",
+    **dict.fromkeys(LITERAL, "8 to 256 characters of printable ASCII"),
+    SignatureScheme.UNSIGNED: "empty: UNSIGNED has no key",
+}
 
 
-def test_every_scheme_has_a_vector() -> None:
-    """A scheme without figures from outside would be checked against itself only."""
-    assert set(SignatureScheme) <= {vector["scheme"] for vector in VECTORS}
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
-def test_headers_are_the_three_of_the_specification() -> None:
-    """In lower case, with the time in whole seconds."""
-    headers = signature_headers(SCHEME, [signing_key()], webhook_id="e1", timestamp_s=1_700_000_000, body=b"{}")
-
-    assert ["webhook-id", "webhook-timestamp", "webhook-signature"] == [name for name, _ in headers]
-    assert ("webhook-id", "e1") == headers[0]
-    assert ("webhook-timestamp", "1700000000") == headers[1]
+def pair(seed: bytes) -> bytes:
+    """Return a seed and its public key, as libraries in other languages keep them."""
+    return seed + Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
 
 
-@given(secret=SECRETS, body=st.text().map(str.encode), webhook_id=st.uuids().map(str))
-def test_independent_verifier_accepts_every_signature(secret: str, body: bytes, webhook_id: str) -> None:
-    """`standardwebhooks` is what receivers install."""
-    # The verifier reads the real clock and allows five minutes.
-    timestamp_s = SystemClock().now_ms() // 1000
-    headers = signature_headers(
-        SCHEME, [signing_key(secret)], webhook_id=webhook_id, timestamp_s=timestamp_s, body=body
-    )
-
-    Webhook(secret).verify(body, dict(headers), json_parse=False)
+def key_of(scheme: SignatureScheme, secret: str) -> SigningKey:
+    return SigningKey("key-1", secret, 0, scheme=scheme)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"webhook-id": "other"},
-        {"webhook-timestamp": "{later}"},
-        {"webhook-signature": "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
-        {"body": "{} "},
-    ],
-)
-def test_independent_verifier_refuses_what_was_changed(change: dict[str, str]) -> None:
-    """Id, time and body are all under the signature."""
-    key = signing_key()
-    timestamp_s = SystemClock().now_ms() // 1000
-    request = dict(signature_headers(SCHEME, [key], webhook_id="e1", timestamp_s=timestamp_s, body=b"{}"))
-    request["body"] = "{}"
-    request |= {
-        name: value.format(later=timestamp_s + 1) if "later" in value else value for name, value in change.items()
-    }
-
-    with pytest.raises(WebhookVerificationError):
-        Webhook(key.secret).verify(request.pop("body"), request, json_parse=False)
-
-
-def test_each_key_signs_and_the_newest_comes_first() -> None:
-    """During a rotation, receivers that know either key can verify; those that read one signature get the new one."""
-    old, new, middle = (signing_key(new_key(SCHEME, Random(n)), create_time_ms=n) for n in (1, 3, 2))
-    arguments: dict[str, Any] = {"webhook_id": "e1", "timestamp_s": 1_700_000_000, "body": b"{}"}
-
-    together = dict(signature_headers(SCHEME, [old, new, middle], **arguments))["webhook-signature"]
-
-    alone = [dict(signature_headers(SCHEME, [key], **arguments))["webhook-signature"] for key in (new, middle, old)]
-    assert " ".join(alone) == together
-
-
-def test_signing_without_a_key_is_a_bug() -> None:
-    """An empty signature header would look to a receiver like an attack."""
-    with pytest.raises(ValueError, match="without a key"):
-        signature_headers(SCHEME, [], webhook_id="e1", timestamp_s=1, body=b"")
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["scheme"])
+def test_key_of_a_vector_is_accepted(vector: dict[str, Any]) -> None:
+    """As the schemes' own documents spell them."""
+    check_key("signing_key", SignatureScheme(vector["scheme"]), vector["signing_key"])
 
 
 @given(st.integers())
 def test_new_key_is_in_the_form_of_its_scheme(seed: int) -> None:
     """What is made here passes the check for what callers bring, and holds 32 bytes."""
-    key = new_key(SCHEME, Random(seed))
+    for scheme in SignatureScheme:
+        check_key("signing_key", scheme, new_key(scheme, Random(seed)))
+    for scheme in KEYED:
+        secret = new_key(scheme, Random(seed)).removeprefix("whsec_").removeprefix("whsk_")
+        assert 32 == len(base64.b64decode(secret, validate=True))
 
-    check_key("signing_key", SCHEME, key)
-    assert 32 == len(base64.b64decode(key.removeprefix("whsec_"), validate=True))
+
+def test_unsigned_gets_no_key() -> None:
+    """There is nothing to sign with."""
+    assert "" == new_key(SignatureScheme.UNSIGNED, Random(1))
 
 
-def test_new_keys_differ() -> None:
+@pytest.mark.parametrize("scheme", KEYED)
+def test_new_keys_differ(scheme: SignatureScheme) -> None:
     """As production draws them."""
     rng = SystemRandom()
 
-    assert 100 == len({new_key(SCHEME, rng) for _ in range(100)})
+    assert 100 == len({new_key(scheme, rng) for _ in range(100)})
 
 
-@given(SECRETS)
-def test_key_of_24_to_64_bytes_is_accepted(key: str) -> None:
-    """The range of the specification."""
-    check_key("signing_key", SCHEME, key)
+@given(st.binary(min_size=24, max_size=64))
+def test_shared_secret_of_24_to_64_bytes_is_accepted(secret: bytes) -> None:
+    """The range of the Standard Webhooks specification."""
+    check_key("signing_key", STANDARD, "whsec_" + encoded(secret))
+
+
+@given(st.binary(min_size=16, max_size=64))
+def test_vonage_secret_of_16_to_64_bytes_is_accepted(secret: bytes) -> None:
+    """Without a prefix."""
+    check_key("signing_key", VONAGE, encoded(secret))
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_ed25519_key_is_a_seed_or_a_seed_with_its_public_key(seed: bytes) -> None:
+    """Both stand for the same key."""
+    short, long = ("whsk_" + encoded(form) for form in (seed, pair(seed)))
+
+    for key in (short, long):
+        check_key("signing_key", ED25519, key)
+    assert public_key(key_of(ED25519, short)) == public_key(key_of(ED25519, long))
+
+
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=8, max_size=256))
+def test_literal_key_is_any_printable_ascii(key: str) -> None:
+    """It is used as it is, prefix and padding included."""
+    for scheme in LITERAL:
+        check_key("signing_key", scheme, key)
 
 
 @pytest.mark.parametrize(
-    "key",
+    ("scheme", "key"),
     [
-        "",
-        "whsec_",
-        "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-        "WHSEC_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-        "whsec_" + base64.b64encode(bytes(23)).decode(),
-        "whsec_" + base64.b64encode(bytes(65)).decode(),
-        "whsec_" + base64.b64encode(bytes(32)).decode().rstrip("="),
-        "whsec_" + base64.urlsafe_b64encode(b"\xff" * 24).decode(),
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n",
-        " whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS\u00e9",
-        "whsec_whsec_" + base64.b64encode(bytes(24)).decode(),
+        (STANDARD, ""),
+        (STANDARD, "whsec_"),
+        (STANDARD, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        (STANDARD, "WHSEC_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        (STANDARD, "whsec_" + encoded(bytes(23))),
+        (STANDARD, "whsec_" + encoded(bytes(65))),
+        (STANDARD, "whsec_" + encoded(bytes(32)).rstrip("=")),
+        (STANDARD, "whsec_" + base64.urlsafe_b64encode(b"\xff" * 24).decode()),
+        (STANDARD, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"),
+        (STANDARD, " whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        (STANDARD, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS\u00e9"),
+        (STANDARD, "whsec_whsec_" + encoded(bytes(24))),
         # Stray bits in the last character: decodes in Python, not in every language.
-        "whsec_" + base64.b64encode(bytes(25)).decode().replace("A==", "B=="),
-        "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc=",
+        (STANDARD, "whsec_" + encoded(bytes(25)).replace("A==", "B==")),
+        (STANDARD, "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc="),
+        (ED25519, ""),
+        (ED25519, "whsk_"),
+        (ED25519, "whsk_" + encoded(bytes(31))),
+        (ED25519, "whsk_" + encoded(bytes(33))),
+        (ED25519, "whsk_" + encoded(bytes(63))),
+        # A public key that is another's: signatures by it could give the private one away.
+        (ED25519, "whsk_" + encoded(bytes(64))),
+        (ED25519, "whsk_" + encoded(pair(bytes(32)) + bytes(1))),
+        (ED25519, "whpk_" + encoded(bytes(32))),
+        (ED25519, encoded(bytes(32))),
+        (ED25519, "whsec_" + encoded(bytes(32))),
+        (VONAGE, ""),
+        (VONAGE, encoded(bytes(15))),
+        (VONAGE, encoded(bytes(65))),
+        (VONAGE, encoded(bytes(16)).rstrip("=")),
+        (VONAGE, encoded(bytes(16)) + "\n"),
+        (VONAGE, "not base64 at all, but long"),
+        *((scheme, "7 chars") for scheme in LITERAL),
+        *((scheme, "x" * 257) for scheme in LITERAL),
+        *((scheme, "tab\tinside") for scheme in LITERAL),
+        *((scheme, "line ending\n") for scheme in LITERAL),
+        *((scheme, "caf\u00e9 caf\u00e9") for scheme in LITERAL),
+        *((scheme, "x" * 8 + "\x7f") for scheme in LITERAL),
+        (SignatureScheme.UNSIGNED, "x"),
+        (SignatureScheme.UNSIGNED, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     ],
 )
-def test_key_in_another_form_is_refused_without_being_shown(key: str) -> None:
+def test_key_in_another_form_is_refused_without_being_shown(scheme: SignatureScheme, key: str) -> None:
     """A mistyped secret is still a secret."""
     with pytest.raises(InvalidField) as caught:
-        check_key("signing_key", SCHEME, key)
+        check_key("signing_key", scheme, key)
 
-    assert (
-        'signing_key: must be "whsec_" followed by the base64 (with padding) of 24 to 64 bytes' == caught.value.message
-    )
+    assert f"signing_key: must be {FORMS[scheme]}" == caught.value.message
 
 
-def signing_key(secret: str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", *, create_time_ms: int = 0) -> SigningKey:
-    return SigningKey(key_id=f"key-{create_time_ms}", secret=secret, create_time_ms=create_time_ms)
+def test_private_key_is_never_shown() -> None:
+    """The receiver verifies with the public one, which stands at the end of the published vector's key."""
+    [vector] = [vector for vector in VECTORS if vector["scheme"] == ED25519]
+    key = key_of(ED25519, vector["signing_key"])
+    published = base64.b64decode(vector["signing_key"].removeprefix("whsk_"))[32:]
+
+    assert "whpk_" + encoded(published) == public_key(key) == shown_key(key)
+    assert shown_key(key)[-4:] == hint(key)
+
+
+@pytest.mark.parametrize("scheme", [scheme for scheme in SignatureScheme if scheme is not ED25519])
+def test_shared_secret_is_shown_as_it_is(scheme: SignatureScheme) -> None:
+    """There is no public key to it, and its hint is how it ends."""
+    secret = new_key(scheme, Random(1))
+
+    assert ("", secret, secret[-4:]) == tuple(show(key_of(scheme, secret)) for show in (public_key, shown_key, hint))
