@@ -6,10 +6,13 @@ since. It is used on the event loop only; what runs inside a transaction is the 
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.domain.attributes import attributes_match
+from service.domain.clock import CpuClock, thread_cpu_s
+from service.domain.filters import FilterInput, VerdictKind, evaluate
+from service.domain.model import Event
 from service.domain.names import Workspace
 from service.domain.patterns import PatternIndex, matches
 from service.storage import subscriptions, workspaces
@@ -18,22 +21,53 @@ from service.storage.subscriptions import Rule
 
 _RULES_PER_READ_MAX = 1_000
 _NEVER_LOADED = -1
+# Evaluations go on this long before other tasks have their turn.
+_SLICE_CPU_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """As much of an event as matching looks at."""
+    """An event as matching looks at it. `matched_count` is of no matter."""
 
-    event_type: str
-    attributes: Mapping[str, str]
+    event: Event
+
+    @property
+    def event_type(self) -> str:
+        """What patterns are matched with."""
+        return self.event.event_type
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """What attribute filters are compared with."""
+        return self.event.attributes
+
+
+class CpuSlice:
+    """Counts the CPU that a task uses between its rests, so that it does not keep the event loop to itself."""
+
+    def __init__(self, cpu_s: CpuClock) -> None:
+        self._cpu_s = cpu_s
+        self._start_s = cpu_s()
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether it is time to rest."""
+        return self._cpu_s() - self._start_s > _SLICE_CPU_S
+
+    async def rest(self) -> None:
+        """Let the tasks that are ready have their turn."""
+        await asyncio.sleep(0)
+        self._start_s = self._cpu_s()
 
 
 class WorkspaceMatcher:
     """The rules of one workspace at one revision: none, and a revision before all others, until it is loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, shut: Callable[[Rule], Awaitable[None]], *, cpu_s: CpuClock = thread_cpu_s) -> None:
         self.revision = _NEVER_LOADED
         self.loading = asyncio.Lock()
+        self._shut = shut
+        self._cpu_s = cpu_s
         self._rules: dict[str, Rule] = {}
         self._index: PatternIndex[str] = PatternIndex()
 
@@ -45,10 +79,55 @@ class WorkspaceMatcher:
                 self._add(rule)
         self.revision = revision
 
-    def match(self, occurrence: Occurrence) -> list[Rule]:
-        """Return the rules that want the occurrence. Rules whose patterns cannot match cost nothing."""
-        candidates = (self._rules[uid] for uid in self._index.candidates(occurrence.event_type))
-        return [rule for rule in candidates if attributes_match(rule.attribute_filters, occurrence.attributes)]
+    async def match(self, occurrences: Sequence[Occurrence]) -> list[list[Rule]]:
+        """Return for each occurrence the rules that want it, as of the revision that this matcher has when called.
+
+        Rules whose patterns cannot match cost nothing. Other tasks have their turns in between, and may bring this
+        matcher up to date. A filter that is too slow matches nothing and is shut, which is a change of the workspace:
+        the accepting transaction meets a newer revision.
+
+        Raises:
+            DiskFull, StorageUnavailable: a filter was to be shut, see Database.write.
+        """
+        candidates = [self._candidates(occurrence) for occurrence in occurrences]
+        slice_ = CpuSlice(self._cpu_s)
+        slow: set[str] = set()
+        return [
+            await self._wanting(rules, occurrence, slice_, slow=slow)
+            for occurrence, rules in zip(occurrences, candidates, strict=True)
+        ]
+
+    def _candidates(self, occurrence: Occurrence) -> list[Rule]:
+        rules = (self._rules[uid] for uid in self._index.candidates(occurrence.event_type))
+        return [
+            rule
+            for rule in rules
+            if not rule.filter_is_shut and attributes_match(rule.attribute_filters, occurrence.attributes)
+        ]
+
+    async def _wanting(
+        self, candidates: list[Rule], occurrence: Occurrence, slice_: CpuSlice, *, slow: set[str]
+    ) -> list[Rule]:
+        """Return those of the candidates whose filter is true. `slow` are the rules found too slow before."""
+        if not any(rule.filter for rule in candidates):
+            return candidates
+        shown = FilterInput(occurrence.event)
+        wanting = []
+        for rule in candidates:
+            if not rule.filter:
+                wanting.append(rule)
+                continue
+            if rule.uid in slow:
+                continue
+            verdict = evaluate(rule.filter, shown, self._cpu_s)
+            if verdict.kind is VerdictKind.TRUE:
+                wanting.append(rule)
+            elif verdict.kind is VerdictKind.TOO_SLOW:
+                slow.add(rule.uid)
+                await self._shut(rule)
+            if slice_.is_used_up:
+                await slice_.rest()
+        return wanting
 
     def _add(self, rule: Rule) -> None:
         self._rules[rule.uid] = rule
@@ -66,8 +145,17 @@ class WorkspaceMatcher:
 class Matchers:
     """The matchers of the workspaces that were used last."""
 
-    def __init__(self, database: Database, *, workspaces_max: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        workspaces_max: int,
+        on_filter_shut: Callable[[Workspace, Rule], None] | None = None,
+        cpu_s: CpuClock = thread_cpu_s,
+    ) -> None:
         self._database = database
+        self._on_filter_shut = on_filter_shut
+        self._cpu_s = cpu_s
         self._workspaces_max = workspaces_max
         self._matchers: OrderedDict[Workspace, WorkspaceMatcher] = OrderedDict()
 
@@ -99,8 +187,16 @@ class Matchers:
         changed, revision = await self._database.read(lambda tx: _changes_since(tx, workspace, since))
         matcher.apply(changed, revision=revision)
 
+    async def _shut(self, workspace: Workspace, rule: Rule) -> None:
+        shut = await self._database.write(lambda tx: subscriptions.shut_filter(tx, rule.uid, rule.filter))
+        if shut and self._on_filter_shut is not None:
+            self._on_filter_shut(workspace, rule)
+
     def _kept(self, workspace: Workspace) -> WorkspaceMatcher:
-        matcher = self._matchers.setdefault(workspace, WorkspaceMatcher())
+        matcher = self._matchers.get(workspace)
+        if matcher is None:
+            matcher = WorkspaceMatcher(lambda rule: self._shut(workspace, rule), cpu_s=self._cpu_s)
+            self._matchers[workspace] = matcher
         self._matchers.move_to_end(workspace)
         if len(self._matchers) > self._workspaces_max:
             self._matchers.popitem(last=False)
@@ -113,21 +209,36 @@ def rematch(
     occurrences: Sequence[Occurrence],
     matched: Sequence[list[Rule]],
     revision: int,
-) -> list[list[Rule]]:
-    """Correct matches made at an older revision inside the accepting transaction, where nothing can change any more."""
+) -> list[list[Rule]] | None:
+    """Correct matches made at an older revision inside the accepting transaction, where nothing can change any more.
+
+    None means that a rule which changed has a filter that would have to be evaluated, which is not done in a
+    transaction: match again outside.
+    """
     changed, _ = _changes_since(tx, workspace, revision)
     latest = {rule.uid: rule for rule in changed}
-    return [
-        [rule for rule in rules if rule.uid not in latest]
-        + [rule for rule in latest.values() if wants(rule, occurrence)]
-        for occurrence, rules in zip(occurrences, matched, strict=True)
-    ]
+    corrected = []
+    for occurrence, rules in zip(occurrences, matched, strict=True):
+        known_true = {rule.uid: rule.filter for rule in rules}
+        added = [rule for rule in latest.values() if _may_want(rule, occurrence)]
+        if any(rule.filter and known_true.get(rule.uid) != rule.filter for rule in added):
+            return None
+        corrected.append([rule for rule in rules if rule.uid not in latest] + added)
+    return corrected
 
 
 def wants(rule: Rule, occurrence: Occurrence) -> bool:
     """Say whether one rule wants one occurrence: the definition that the index must agree with."""
+    if not _may_want(rule, occurrence):
+        return False
+    return not rule.filter or evaluate(rule.filter, FilterInput(occurrence.event)).kind is VerdictKind.TRUE
+
+
+def _may_want(rule: Rule, occurrence: Occurrence) -> bool:
+    """Say whether a rule wants an occurrence if its filter, should it have one, is true."""
     return (
         rule.active
+        and not rule.filter_is_shut
         and any(matches(pattern, occurrence.event_type) for pattern in rule.event_types)
         and attributes_match(rule.attribute_filters, occurrence.attributes)
     )

@@ -1,6 +1,9 @@
 """Which subscriptions want an event: the index, kept up to date, agrees with the rule."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -12,30 +15,63 @@ from service.domain.model import Format
 from service.domain.names import Workspace
 from service.matching import Matchers, Occurrence, WorkspaceMatcher, rematch, wants
 from service.storage import subscriptions, workspaces
-from service.storage.database import Transaction
+from service.storage.database import T, Transaction
 from service.storage.migrations import MIGRATIONS, upgrade
 from service.storage.sqlite import SqliteDatabase
 from service.storage.sqlite_connections import SqliteWriter
 from service.storage.sqlite_file import connect
 from service.storage.subscriptions import Rule
-from tests.fakes import WORKSPACE, subscribe, subscription_of
+from tests.fakes import WORKSPACE, change, event_of, subscribe, subscription_of
 
 
-def rule_of(uid: str, patterns: tuple[str, ...], filters: dict[str, str] | None = None, *, active: bool = True) -> Rule:
-    """Return a rule without a CEL filter."""
-    return Rule(uid, uid, patterns, filters or {}, "", False, Format.RAW, active, 0)
+def rule_of(
+    uid: str,
+    patterns: tuple[str, ...],
+    filters: dict[str, str] | None = None,
+    *,
+    filter: str = "",
+    is_shut: bool = False,
+    active: bool = True,
+) -> Rule:
+    """Return a rule."""
+    return Rule(uid, uid, patterns, filters or {}, filter, is_shut, Format.RAW, active, 0)
+
+
+def occurrence_of(event_type: str, attributes: dict[str, str] | None = None, payload: bytes = b"{}") -> Occurrence:
+    """Return an event of this type as matching looks at it."""
+    return Occurrence(event_of(event_type=event_type, attributes=attributes or {}, payload=payload))
+
+
+async def nothing_is_slow(rule: Rule) -> None:
+    """Stand for what shuts a filter, where none is to be shut."""
+    raise AssertionError(f"{rule.filter} was shut")
+
+
+def new_matcher(rules: list[Rule] | None = None) -> WorkspaceMatcher:
+    """Return a matcher with these rules, on a CPU clock that stands still."""
+    matcher = WorkspaceMatcher(nothing_is_slow, cpu_s=lambda: 0.0)
+    matcher.apply(rules or [], revision=len(rules or []))
+    return matcher
 
 
 SEGMENTS = st.sampled_from(["a", "b", "tidings"])
 EVENT_TYPES = st.lists(SEGMENTS, min_size=1, max_size=4).map(".".join)
 PATTERNS = st.lists(SEGMENTS | st.just("*"), min_size=1, max_size=4).map(".".join)
 ATTRIBUTES = st.dictionaries(st.sampled_from("xy"), st.sampled_from("12"))
-OCCURRENCES = st.builds(Occurrence, EVENT_TYPES, ATTRIBUTES)
+PAYLOADS = st.sampled_from([b'{"n": 1}', b'{"n": 2}', b'{"n": "text"}', b"[]"])
+FILTERS = st.sampled_from(
+    ["", "", "event.data.n == 1", "event.data.n > 1", "event.data[0] == 1 || event.attributes.x == '1'", "event.data.n"]
+)
+OCCURRENCES = st.builds(occurrence_of, EVENT_TYPES, ATTRIBUTES, PAYLOADS)
 RULES = st.builds(
-    lambda uid, patterns, filters, active: rule_of(uid, tuple(patterns), filters, active=active),
+    lambda uid, patterns, filters, filter, is_shut, active: rule_of(
+        uid, tuple(patterns), filters, filter=filter, is_shut=is_shut and bool(filter), active=active
+    ),
     st.sampled_from("pqrst"),
     st.lists(PATTERNS, min_size=1, max_size=3),
     ATTRIBUTES,
+    FILTERS,
+    st.integers(0, 5).map(lambda number: number == 0),
     st.booleans(),
 )
 CHANGES = st.lists(RULES, max_size=12)
@@ -60,18 +96,18 @@ def uids(rules: list[Rule]) -> list[str]:
         rule_of("p", ("a", "a")),
         rule_of("p", ("b",)),
     ],
-    occurrences=[Occurrence("a", {})],
+    occurrences=[occurrence_of("a")],
 )
 def test_matcher_agrees_with_the_rule_after_any_changes(changes: list[Rule], occurrences: list[Occurrence]) -> None:
     """Applied one by one, or all at once: every subscription once, and none left over from an earlier pattern."""
-    one_by_one, at_once = WorkspaceMatcher(), WorkspaceMatcher()
+    one_by_one, at_once = new_matcher(), new_matcher()
     for revision, rule in enumerate(changes, start=1):
         one_by_one.apply([rule], revision=revision)
     at_once.apply(changes, revision=len(changes))
 
-    for occurrence in occurrences:
-        expected = naive(changes, occurrence)
-        assert [expected, expected] == [uids(each.match(occurrence)) for each in (one_by_one, at_once)]
+    expected = [naive(changes, occurrence) for occurrence in occurrences]
+    for matcher in (one_by_one, at_once):
+        assert expected == [uids(rules) for rules in asyncio.run(matcher.match(occurrences))]
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +132,8 @@ def store(tx: Transaction, workspace: Workspace, rule: Rule) -> None:
         workspace=workspace,
         event_types=rule.event_types,
         attribute_filters=rule.attribute_filters,
+        filter=rule.filter,
+        filter_is_shut=rule.filter_is_shut,
         enabled=rule.active,
         revision=revision,
     )
@@ -109,47 +147,95 @@ def store(tx: Transaction, workspace: Workspace, rule: Rule) -> None:
 def test_rematch_equals_matching_from_scratch_at_the_newer_revision(
     writer: SqliteWriter, before: list[Rule], since: list[Rule], occurrences: list[Occurrence]
 ) -> None:
-    """Whatever was created, changed or disabled since the match was made outside."""
+    """Whatever was created, changed or disabled since; unless a filter is to be evaluated."""
     workspace = Workspace("acme", f"w{next(_numbers)}")
-    matcher = WorkspaceMatcher()
+    matcher = new_matcher()
 
-    def work(tx: Transaction) -> list[list[Rule]]:
+    def load(tx: Transaction) -> None:
         for rule in before:
             store(tx, workspace, rule)
         revision = workspaces.revision(tx, workspace.key)
         matcher.apply(subscriptions.rules_since(tx, workspace, 0, limit=100), revision=revision)
-        matched = [matcher.match(occurrence) for occurrence in occurrences]
+
+    def correct(tx: Transaction) -> list[list[Rule]] | None:
         for rule in since:
             store(tx, workspace, rule)
-        return rematch(tx, workspace, occurrences, matched, revision)
+        return rematch(tx, workspace, occurrences, matched, matcher.revision)
 
-    corrected = _run(writer, work)
+    _run(writer, load)
+    matched = asyncio.run(matcher.match(occurrences))
+    corrected = _run(writer, correct)
 
+    if corrected is None:
+        assert any(rule.filter for rule in since)
+        return
     expected = [naive([*before, *since], occurrence) for occurrence in occurrences]
     assert expected == [sorted(rule.id for rule in rules) for rules in corrected]
 
 
-def _run(writer: SqliteWriter, work: Callable[[Transaction], list[list[Rule]]]) -> list[list[Rule]]:
+def _run(writer: SqliteWriter, work: Callable[[Transaction], T]) -> T:
     [outcome] = writer.run_batch([work])
     assert outcome.error is None, outcome.error
-    result: list[list[Rule]] = outcome.value
+    result: T = outcome.value
     return result
+
+
+def corrected_by(writer: SqliteWriter, before: Rule, since: Rule, occurrence: Occurrence) -> list[str] | None:
+    """Return who wants an occurrence by a rematch, after one rule was changed; None if it cannot say."""
+    workspace = Workspace("acme", f"w{next(_numbers)}")
+    matched = asyncio.run(new_matcher([before]).match([occurrence]))
+
+    def work(tx: Transaction) -> list[list[Rule]] | None:
+        store(tx, workspace, before)
+        named = [[replace(rule, uid=f"{workspace.workspace}-{rule.uid}") for rule in rules] for rules in matched]
+        revision = workspaces.revision(tx, workspace.key)
+        store(tx, workspace, since)
+        return rematch(tx, workspace, [occurrence], named, revision)
+
+    corrected = _run(writer, work)
+    return None if corrected is None else [rule.id for rule in corrected[0]]
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "expected"),
+    [
+        pytest.param(rule_of("p", ("a",)), rule_of("p", ("a",), filter="true"), None, id="has one now"),
+        pytest.param(rule_of("p", ("a",), filter="true"), rule_of("p", ("a",), filter="1 == 1"), None, id="another"),
+        pytest.param(rule_of("p", ("a",), filter="true"), rule_of("p", ("*",), filter="true"), ["p"], id="known true"),
+        pytest.param(rule_of("p", ("a",), filter="false"), rule_of("p", ("*",), filter="false"), None, id="not known"),
+        pytest.param(rule_of("p", ("a",), filter="true"), rule_of("p", ("b",), filter="1 == 1"), [], id="other type"),
+        pytest.param(rule_of("p", ("a",)), rule_of("p", ("a",), filter="true", is_shut=True), [], id="shut"),
+        pytest.param(rule_of("p", ("a",)), rule_of("p", ("a",), filter="true", active=False), [], id="disabled"),
+        pytest.param(rule_of("p", ("a",), filter="true"), rule_of("p", ("a",)), ["p"], id="has none any more"),
+    ],
+)
+def test_rematch_leaves_a_filter_that_it_would_have_to_evaluate(
+    writer: SqliteWriter, before: Rule, since: Rule, expected: list[str] | None
+) -> None:
+    """CEL never runs in the transaction; what is known of this event already is used."""
+    assert expected == corrected_by(writer, before, since, occurrence_of("a"))
 
 
 # --- the matchers of many workspaces
 
 
+async def who_wants(matchers: Matchers, occurrence: Occurrence) -> list[Rule]:
+    """Return the rules that want an occurrence by all that is committed."""
+    [rules] = await (await matchers.refresh(WORKSPACE)).match([occurrence])
+    return rules
+
+
 async def test_deleted_subscription_is_forgotten_by_a_refresh(database: SqliteDatabase) -> None:
     """Its tombstone says so."""
     matchers = Matchers(database, workspaces_max=2)
-    anything = Occurrence("a", {})
+    anything = occurrence_of("a")
     await subscribe(database, subscription_of("one"), subscription_of("two"))
-    first = uids((await matchers.refresh(WORKSPACE)).match(anything))
+    first = uids(await who_wants(matchers, anything))
     await database.write(
         lambda tx: subscriptions.delete(tx, "one", revision=workspaces.bump_revision(tx, WORKSPACE.key), now_ms=0)
     )
 
-    assert (["one", "two"], ["two"]) == (first, uids((await matchers.refresh(WORKSPACE)).match(anything)))
+    assert (["one", "two"], ["two"]) == (first, uids(await who_wants(matchers, anything)))
 
 
 async def test_more_changes_than_one_read_returns_are_all_taken_in(database: SqliteDatabase) -> None:
@@ -164,7 +250,7 @@ async def test_more_changes_than_one_read_returns_are_all_taken_in(database: Sql
 
     matcher = await Matchers(database, workspaces_max=1).refresh(WORKSPACE)
 
-    assert (2_001, 2_001) == (matcher.revision, len(matcher.match(Occurrence("a", {}))))
+    assert (2_001, 2_001) == (matcher.revision, len((await matcher.match([occurrence_of("a")]))[0]))
 
 
 async def test_matchers_of_the_workspaces_used_last_are_kept(database: SqliteDatabase) -> None:
@@ -180,11 +266,149 @@ async def test_matchers_of_the_workspaces_used_last_are_kept(database: SqliteDat
     again = [await matchers.loaded(each) for each in spaces[:2]]
 
     assert (True, False) == (again[0] is first, again[1] is second)
-    assert [["s0"], ["s1"]] == [uids(each.match(Occurrence("a", {}))) for each in again]
+    assert [[["s0"]], [["s1"]]] == [[uids(rules) for rules in await each.match([occurrence_of("a")])] for each in again]
 
 
 async def test_workspace_without_subscriptions_is_loaded_once(database: SqliteDatabase) -> None:
     """Revision 0 is what was found, not what was not looked for."""
     matcher = await Matchers(database, workspaces_max=2).loaded(WORKSPACE)
 
-    assert (0, []) == (matcher.revision, matcher.match(Occurrence("a", {})))
+    assert (0, [[]]) == (matcher.revision, await matcher.match([occurrence_of("a")]))
+
+
+# --- filters: how many are evaluated, in slices, and those that are too slow
+
+
+class SteppingCpu:
+    """A CPU clock that goes on by the same step each time it is read."""
+
+    def __init__(self, step_s: float) -> None:
+        self.step_s = step_s
+        self._now_s = 0.0
+
+    def __call__(self) -> float:
+        self._now_s += self.step_s
+        return self._now_s
+
+
+class CountedFilters:
+    """Attribute filters of a rule that count how often they are looked at."""
+
+    def __init__(self, looks: Counter[str], uid: str) -> None:
+        self._looks = looks
+        self._uid = uid
+
+    def items(self) -> list[tuple[str, str]]:
+        """Return no filters at all."""
+        self._looks[self._uid] += 1
+        return []
+
+
+async def test_rules_whose_pattern_or_attributes_cannot_match_cost_nothing() -> None:
+    """1,000 others beside one: only that one is looked at, and only its filter reads the CPU clock."""
+    looks: Counter[str] = Counter()
+    reads = [0]
+
+    def cpu_s() -> float:
+        reads[0] += 1
+        return 0.0
+
+    rules = [rule_of("wanted", ("a.b",), filter="event.data.n == 1")]
+    rules += [rule_of(f"s{number}", (f"a.x{number}", "c.*"), filter="event.data.n == 1") for number in range(1_000)]
+    matcher = WorkspaceMatcher(nothing_is_slow, cpu_s=cpu_s)
+    matcher.apply(
+        [replace(rule, attribute_filters=CountedFilters(looks, rule.uid)) for rule in rules],  # type: ignore[arg-type]
+        revision=1,
+    )
+    alone = WorkspaceMatcher(nothing_is_slow, cpu_s=cpu_s)
+    alone.apply(rules[:1], revision=1)
+    occurrence = occurrence_of("a.b", payload=b'{"n": 1}')
+
+    assert [["wanted"]] == [uids(rules) for rules in await alone.match([occurrence])]
+    reads_alone, reads[0] = reads[0], 0
+    assert [["wanted"]] == [uids(rules) for rules in await matcher.match([occurrence])]
+    assert {"wanted": 1} == looks
+    assert reads_alone == reads[0]
+
+
+async def test_payload_is_not_parsed_when_no_candidate_has_a_filter() -> None:
+    """What is no JSON at all would make it raise."""
+    broken = occurrence_of("a", payload=b"\xff")
+
+    assert [["p"]] == [uids(rules) for rules in await new_matcher([rule_of("p", ("a",))]).match([broken])]
+
+
+async def test_other_tasks_have_their_turns_between_evaluations() -> None:
+    """After 5 ms of CPU; and the matches stay those of the revision that the matcher had."""
+    matcher = WorkspaceMatcher(nothing_is_slow, cpu_s=SteppingCpu(0.001))
+    matcher.apply([rule_of(f"s{number:02}", ("*",), filter="event.data.n == 1") for number in range(20)], revision=1)
+    turns = 0
+    done = asyncio.Event()
+
+    async def other() -> None:
+        nonlocal turns
+        while not done.is_set():
+            turns += 1
+            matcher.apply([rule_of("late", ("*",)), rule_of("s19", ("b",))], revision=2)
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(other())
+        [matched_rules] = await matcher.match([occurrence_of("a", payload=b'{"n": 1}')])
+        done.set()
+
+    assert [f"s{number:02}" for number in range(20)] == uids(matched_rules)
+    assert turns >= 5
+
+
+async def test_slow_filter_is_shut_once_and_matches_nothing(database: SqliteDatabase) -> None:
+    """The first event finds it too slow; the matcher of the next revision does not evaluate it again."""
+    shut: list[tuple[Workspace, str]] = []
+    cpu_s = SteppingCpu(1.0)
+    matchers = Matchers(
+        database,
+        workspaces_max=1,
+        on_filter_shut=lambda workspace, rule: shut.append((workspace, rule.id)),
+        cpu_s=cpu_s,
+    )
+    await subscribe(database, subscription_of("slow", filter="event.data.n == 1"), subscription_of("plain"))
+    occurrence = occurrence_of("a", payload=b'{"n": 1}')
+    matcher = await matchers.loaded(WORKSPACE)
+
+    first = await asyncio.gather(matcher.match([occurrence] * 3), matcher.match([occurrence]))
+    newer = await matchers.newer(WORKSPACE, 2)
+
+    assert [[["plain"]] * 3, [["plain"]]] == [[uids(rules) for rules in each] for each in first]
+    assert [(WORKSPACE, "slow")] == shut
+    assert 3 == newer.revision
+    cpu_s.step_s = 0.0
+    assert ["plain"] == uids(await who_wants(matchers, occurrence))
+    stored = await database.read(lambda tx: subscriptions.find(tx, WORKSPACE, "slow"))
+    assert stored is not None
+    assert ("FILTER_TOO_SLOW", "3") == (stored.state_reason, stored.etag)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        pytest.param({"filter": "event.data.n == 2"}, id="another filter"),
+        pytest.param({"filter": ""}, id="none any more"),
+        pytest.param({"filter_is_shut": True}, id="shut already"),
+    ],
+)
+async def test_filter_that_was_changed_meanwhile_is_not_shut(database: SqliteDatabase, now: dict[str, object]) -> None:
+    """Only the text that was slow is to blame, and only one shuts it."""
+    before = subscription_of("p", filter="event.data.n == 1")
+    await subscribe(database, before)
+    changed = replace(before, **now)  # type: ignore[arg-type]
+    await change(database, changed)
+
+    assert not await database.write(lambda tx: subscriptions.shut_filter(tx, "p", before.filter))
+
+    stored = await database.read(lambda tx: subscriptions.find(tx, WORKSPACE, "p"))
+    assert stored is not None
+    assert (changed.filter_is_shut, 2) == (stored.filter_is_shut, stored.revision)
+
+
+async def test_deleted_subscription_has_no_filter_to_shut(database: SqliteDatabase) -> None:
+    assert not await database.write(lambda tx: subscriptions.shut_filter(tx, "p", "true"))
