@@ -1,24 +1,36 @@
 """Event types: the use cases behind EventTypeService."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypedDict
 
 from service.domain.attributes import check_attributes, check_display_name, check_text
 from service.domain.clock import Clock
-from service.domain.errors import EtagMismatch, InvalidField, ResourceExists, ResourceNotFound, quoted
+from service.domain.errors import (
+    EtagMismatch,
+    EventTypeUnknown,
+    InvalidField,
+    ResourceExists,
+    ResourceNotFound,
+    StorageUnavailable,
+    quoted,
+)
 from service.domain.etags import check_etag
 from service.domain.json_text import check_json
 from service.domain.model import EventType, SchemaEnforcement
 from service.domain.names import check_event_type_id, check_event_type_not_reserved
+from service.domain.schemas import Violation
 from service.paging import Page, take
 from service.storage import event_types
 from service.storage.database import Database, Transaction
+from service.validating import Definitions, compiled, violations_of
 
 _DESCRIPTION_CHARACTERS_MAX = 4_096
 SERVICE_CHARACTERS_MAX = 64
 _EXAMPLES_MAX = 16
 _EXAMPLE_BYTES_MAX = 64 * 1024
 _ATTRIBUTE_KEYS_MAX = 64
+_TRIES_MAX = 20
 
 
 class EventTypeFields(TypedDict, total=False):
@@ -37,22 +49,24 @@ class EventTypeFields(TypedDict, total=False):
 
 
 class EventTypes:
-    """Creates, reads, changes and deletes event types."""
+    """Creates, reads, changes and deletes event types, and checks payloads against their schemas."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
+    def __init__(self, database: Database, definitions: Definitions, *, clock: Clock) -> None:
         self._database = database
+        self._definitions = definitions
         self._clock = clock
 
     async def create(self, event_type_id: str, fields: EventTypeFields) -> EventType:
         """Create an event type from a complete set of fields.
 
         Raises:
-            InvalidField: a field, or the id, is not allowed.
+            InvalidField: a field, or the id, is not allowed, or an example does not match the schema.
             ResourceExists: the id is taken.
         """
         check_event_type_id("event_type_id", event_type_id)
         check_event_type_not_reserved("event_type_id", event_type_id)
         _check(fields)
+        await _check_examples_match(fields["json_schema"], fields["examples"])
         now_ms = self._clock.now_ms()
         # Not 1: an event type that was deleted and made again must not have the etag of its predecessor.
         event_type = EventType(
@@ -94,22 +108,62 @@ class EventTypes:
         """Change some fields.
 
         Raises:
-            InvalidField: a field is not allowed.
+            InvalidField: a field is not allowed, or an example does not match the schema, whichever of them changes.
             ResourceNotFound: there is none of this id.
             EtagMismatch: an etag is given and not the current one, or another change came between.
+            StorageUnavailable: other changes came between again and again; or see Database.write.
         """
         _check(fields)
+        if "json_schema" not in fields and "examples" not in fields:
+            return await self._change(event_type_id, fields, etag=etag)
+        for _ in range(_TRIES_MAX):
+            seen = await self.get(event_type_id)
+            check_etag(seen.name, seen.etag, given=etag)
+            await _check_examples_match(
+                fields.get("json_schema", seen.json_schema), fields.get("examples", seen.examples)
+            )
+            changed = await self._change_from(seen, fields)
+            if changed is not None:
+                return changed
+        raise StorageUnavailable(f"eventTypes/{event_type_id} is being changed by others all the time")
+
+    async def _change(self, event_type_id: str, fields: EventTypeFields, *, etag: str) -> EventType:
         now_ms = self._clock.now_ms()
 
         def work(tx: Transaction) -> EventType:
             current = _existing(tx, event_type_id)
             check_etag(current.name, current.etag, given=etag)
-            changed = replace(current, **fields, update_time_ms=now_ms, revision=max(now_ms, current.revision + 1))
+            changed = _changed(current, fields, now_ms)
             if not event_types.update(tx, changed, old_revision=current.revision):
                 raise _changed_meanwhile(current)
             return changed
 
         return await self._database.write(work)
+
+    async def _change_from(self, seen: EventType, fields: EventTypeFields) -> EventType | None:
+        """Change an event type as it was seen; None if it is another by now, so that its examples are checked again."""
+        changed = _changed(seen, fields, self._clock.now_ms())
+        is_changed = await self._database.write(lambda tx: event_types.update(tx, changed, old_revision=seen.revision))
+        return changed if is_changed else None
+
+    async def violations_of_type(self, event_type_id: str, payload: bytes) -> Sequence[Violation]:
+        """Return where a JSON payload does not match the schema of an event type; nothing if it has none.
+
+        Raises:
+            EventTypeUnknown: there is no such event type.
+        """
+        definition = (await self._definitions.refresh([event_type_id]))[event_type_id]
+        if definition.revision is None:
+            raise EventTypeUnknown("event_type", event_type_id)
+        return await definition.violations(payload, payload_is_json=True)
+
+    async def violations_of_schema(self, json_schema: str, payload: bytes) -> Sequence[Violation]:
+        """Return where a JSON payload does not match a schema.
+
+        Raises:
+            InvalidField: it is no schema, see compile_schema.
+        """
+        return await violations_of(await compiled("json_schema", json_schema), payload)
 
     async def delete(self, event_type_id: str, *, etag: str, allow_missing: bool) -> None:
         """Delete an event type.
@@ -137,6 +191,10 @@ def _existing(tx: Transaction, event_type_id: str) -> EventType:
     if event_type is None:
         raise ResourceNotFound("event type", f"eventTypes/{event_type_id}")
     return event_type
+
+
+def _changed(event_type: EventType, fields: EventTypeFields, now_ms: int) -> EventType:
+    return replace(event_type, **fields, update_time_ms=now_ms, revision=max(now_ms, event_type.revision + 1))
 
 
 def _changed_meanwhile(event_type: EventType) -> EtagMismatch:
@@ -183,3 +241,15 @@ def _check_examples(examples: tuple[str, ...]) -> None:
         if size > _EXAMPLE_BYTES_MAX:
             raise InvalidField(path, f"must be at most {_EXAMPLE_BYTES_MAX} bytes; got {size}")
         check_json(path, example.encode())
+
+
+async def _check_examples_match(json_schema: str, examples: Sequence[str]) -> None:
+    """Refuse a schema that is none, and examples that do not match it, however it is enforced: they document it."""
+    if not json_schema:
+        return
+    schema = await compiled("event_type.json_schema", json_schema)
+    for index, example in enumerate(examples):
+        violations = await violations_of(schema, example.encode())
+        if violations:
+            at = f"at {quoted(violations[0].instance_path)}, " if violations[0].instance_path else ""
+            raise InvalidField(f"event_type.examples[{index}]", f"must match json_schema: {at}{violations[0].message}")

@@ -1,26 +1,34 @@
-"""Accepting events: the use case behind Publish and BatchPublish.
+"""Accepting events: the use case behind Publish, BatchPublish and StreamPublish.
 
-OK means committed: the events, their request_ids and every notification they cause are one transaction.
+OK means committed: the events, their request_ids and every notification they cause are one transaction. Events are
+validated and matched before it, and again as often as it finds that what they were judged by has changed.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
+from service.accepting import Accept, Accepted, Candidate, Matched, Stale, StaleMatches, StaleTypes
 from service.domain.clock import Clock
-from service.domain.errors import EventTypeUnknown, InvalidField, RequestIdReused, ResourceExists, quoted
-from service.domain.ids import Ids, uuid7_time_ms
-from service.domain.model import Event
+from service.domain.errors import EventTypeUnknown, InvalidField, PayloadSchemaMismatch, StorageUnavailable, quoted
+from service.domain.ids import Ids
+from service.domain.model import Event, SchemaEnforcement
 from service.domain.names import Workspace
-from service.matching import Matchers, Occurrence, rematch
-from service.storage import event_types, events, notifications, workspaces
-from service.storage.database import Database, Transaction
+from service.domain.schemas import Violation
+from service.matching import Matchers, WorkspaceMatcher
+from service.storage.database import Database
 from service.storage.events import PublishRequest
-from service.storage.notifications import NewNotification
 from service.storage.subscriptions import Rule
+from service.validating import NO_DEFINITION, Definition, Definitions
 
-_MATCHES_OUTSIDE_MAX = 3
-BATCH_NOTIFICATIONS_MAX = 50_000
+BATCH_NOTIFICATIONS_MAX: Final = 50_000
+# So many events are judged outside the transaction; after that it may correct matches itself, where that is cheap.
+_MATCHES_OUTSIDE_MAX: Final = 3
+_TRIES_MAX: Final = 20
+# Payloads are validated on the event loop in slices of so many bytes.
+_SLICE_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,8 @@ class EventDraft:
     """An event as a publisher sent it, with its fields checked.
 
     `occur_time_ns` keeps what the publisher wrote to the nanosecond, for telling whether two requests say the same.
-    `path` is where the event's request stands in the caller's message, `requests[3].` or empty, for errors.
+    `path` is where the event's request stands in the caller's message, `requests[3].` or empty, and `payload_field` the
+    field of the event that the payload came in, for errors.
     """
 
     event_type: str
@@ -43,6 +52,7 @@ class EventDraft:
     event_id: str | None
     request_id: str | None
     path: str = ""
+    payload_field: str = "json"
 
     @property
     def request_key(self) -> str | None:
@@ -74,26 +84,14 @@ class EventDraft:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What became of one draft. The event is without payload when it is that of an earlier request."""
+    """What became of one draft. The event is without payload when it is that of an earlier request.
+
+    `schema_violations` are where its payload does not match a schema that is enforced with WARN.
+    """
 
     event: Event
     deduplicated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    draft: EventDraft
-    event: Event
-    fingerprint: bytes
-
-    @property
-    def occurrence(self) -> Occurrence:
-        return Occurrence(self.event.event_type, self.event.attributes)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stale:
-    """The subscriptions changed between the match and the transaction."""
+    schema_violations: tuple[Violation, ...] = ()
 
 
 class Publisher:
@@ -103,6 +101,7 @@ class Publisher:
         self,
         database: Database,
         matchers: Matchers,
+        definitions: Definitions,
         *,
         clock: Clock,
         ids: Ids,
@@ -112,59 +111,95 @@ class Publisher:
     ) -> None:
         self._database = database
         self._matchers = matchers
+        self._definitions = definitions
         self._clock = clock
         self._ids = ids
         self._on_accepted = on_accepted
         self._allow_unknown_event_types = allow_unknown_event_types
         self._batch_notifications_max = batch_notifications_max
 
-    async def publish(self, workspace: Workspace, drafts: Sequence[EventDraft]) -> list[Published]:
+    async def publish(
+        self, workspace: Workspace, drafts: Sequence[EventDraft], *, only_if_matched: bool = False
+    ) -> list[Published]:
         """Accept all drafts, or none; return the results in the order of the drafts.
+
+        Args:
+            only_if_matched: store nothing of a draft that no subscription wants; its matched_count is 0.
 
         Raises:
             EventTypeUnknown: a draft's event type was never created.
+            PayloadSchemaMismatch: a payload does not match its event type's schema, which is enforced with REJECT.
             RequestIdReused: a request_id was used before, also earlier in this batch, for a request that said something
                 else.
             ResourceExists: an event_id is taken.
             InvalidField: the drafts match too many subscriptions for one transaction.
-            DiskFull, StorageUnavailable: see Database.write.
+            DiskFull, StorageUnavailable: see Database.write. StorageUnavailable also when subscriptions or event types
+                change faster than events can be judged by them.
         """
-        candidates = [self._candidate(workspace, draft) for draft in drafts]
+        unjudged = [self._candidate(workspace, draft) for draft in drafts]
+        definitions = await self._definitions.loaded(_types_of(unjudged))
+        candidates = await _judged(unjudged, drafts, definitions)
         matcher = await self._matchers.loaded(workspace)
-        for tries_left in reversed(range(_MATCHES_OUTSIDE_MAX + 1)):
-            matched = [matcher.match(candidate.occurrence) for candidate in candidates]
-            self._check_fan_out(matched)
-            accept = _Accept(
-                workspace,
-                candidates,
-                matched,
-                revision=matcher.revision,
-                may_rematch=tries_left == 0,
-                require_known_types=not self._allow_unknown_event_types,
-                ids=self._ids,
+        for tries in range(_TRIES_MAX):
+            # Read before the first await: it is what the matches are made at.
+            revision = matcher.revision
+            accepted = await self._write(
+                Accept(
+                    workspace,
+                    candidates,
+                    await self._matched(matcher, candidates),
+                    revision=revision,
+                    may_rematch=tries >= _MATCHES_OUTSIDE_MAX,
+                    require_known_types=not self._allow_unknown_event_types,
+                    only_if_matched=only_if_matched,
+                    ids=self._ids,
+                )
             )
-            try:
-                accepted = await self._database.write(accept)
-            finally:
-                # Also for a caller that gave up waiting: its events may well be committed.
-                self._on_accepted()
-            if not isinstance(accepted, _Stale):
-                return accepted
-            matcher = await self._matchers.newer(workspace, accept.revision)
-        raise AssertionError("the last try corrects its matches inside the transaction")
+            match accepted:
+                case StaleMatches():
+                    matcher = await self._matchers.newer(workspace, revision)
+                case StaleTypes(event_types):
+                    definitions |= await self._definitions.newer({each: definitions[each] for each in event_types})
+                    candidates = await _judged(unjudged, drafts, definitions)
+                case _:
+                    return _published(accepted, candidates)
+        raise StorageUnavailable(
+            "subscriptions or event types are changing faster than events can be matched with them"
+        )
 
     async def preview(self, workspace: Workspace, draft: EventDraft) -> Published:
         """Check a draft and count its matches, without accepting it.
 
         Raises:
-            EventTypeUnknown: as for publish.
+            EventTypeUnknown, PayloadSchemaMismatch: as for publish.
         """
-        candidate = self._candidate(workspace, draft)
-        if not self._allow_unknown_event_types:
-            await self._database.read(lambda tx: _check_event_types(tx, [draft]))
+        unjudged = self._candidate(workspace, draft)
+        definitions = await self._definitions.refresh(_types_of([unjudged]))
+        [candidate] = await _judged([unjudged], [draft], definitions)
+        if candidate.needs_type and candidate.type_revision is None and not self._allow_unknown_event_types:
+            raise EventTypeUnknown(f"{draft.path}event.event_type", draft.event_type)
+        if candidate.refusal is not None:
+            raise candidate.refusal
         matcher = await self._matchers.refresh(workspace)
-        matched = matcher.match(candidate.occurrence)
-        return Published(replace(candidate.event, matched_count=len(matched)))
+        [matched] = await self._matched(matcher, [candidate])
+        event = replace(candidate.event, matched_count=len(matched.rules))
+        return Published(event, schema_violations=candidate.violations)
+
+    def event_of(self, workspace: Workspace, draft: EventDraft) -> Event:
+        """Return the event that a draft would become, without category and code, which its event type has."""
+        return self._candidate(workspace, draft).event
+
+    async def _write(self, accept: Accept) -> list[Accepted] | Stale:
+        try:
+            return await self._database.write(accept)
+        finally:
+            # Also for a caller that gave up waiting: its events may well be committed.
+            self._on_accepted()
+
+    async def _matched(self, matcher: WorkspaceMatcher, candidates: Sequence[Candidate]) -> list[Matched]:
+        matched = await matcher.match([candidate.occurrence for candidate in candidates])
+        self._check_fan_out(matched)
+        return [Matched.of(candidate.event, rules) for candidate, rules in zip(candidates, matched, strict=True)]
 
     def _check_fan_out(self, matched: Sequence[list[Rule]]) -> None:
         """Refuse a batch whose commit would hold up every other publish. A single event is never too much."""
@@ -176,7 +211,7 @@ class Publisher:
                 "send fewer at once",
             )
 
-    def _candidate(self, workspace: Workspace, draft: EventDraft) -> _Candidate:
+    def _candidate(self, workspace: Workspace, draft: EventDraft) -> Candidate:
         event = Event(
             workspace=workspace,
             id=draft.event_id or self._ids.new(),
@@ -194,128 +229,63 @@ class Publisher:
             payload_size=len(draft.payload),
             matched_count=0,
         )
-        return _Candidate(draft, event, draft.fingerprint() if draft.request_key else b"")
-
-
-@dataclass(frozen=True, slots=True)
-class _Accept:
-    """The accepting transaction, as a work: read top to bottom in `__call__`.
-
-    `matched` are the rules that want each candidate, as of `revision`.
-    """
-
-    workspace: Workspace
-    candidates: Sequence[_Candidate]
-    matched: Sequence[list[Rule]]
-    revision: int
-    may_rematch: bool
-    require_known_types: bool
-    ids: Ids
-
-    def __call__(self, tx: Transaction) -> list[Published] | _Stale:
-        firsts = self._first_uses(tx)
-        fresh = [index for index, first in enumerate(firsts) if first is None]
-        if not fresh:
-            return [self._earlier(tx, first) for first in firsts]
-        if self.require_known_types:
-            _check_event_types(tx, [self.candidates[index].draft for index in fresh])
-        matched = self._matched_now(tx)
-        if matched is None:
-            return _Stale()
-        self._check_event_ids(tx, fresh)
-        stored = {index: self._stored(index, matched[index]) for index in fresh}
-        self._insert(tx, stored, matched)
-        return [
-            Published(stored[index]) if index in stored else self._earlier(tx, first)
-            for index, first in enumerate(firsts)
-        ]
-
-    def _matched_now(self, tx: Transaction) -> Sequence[list[Rule]] | None:
-        """Return the matches as of this transaction; None if they are out of date and to be made again outside."""
-        if workspaces.locked_revision(tx, self.workspace.key) == self.revision:
-            return self.matched
-        if not self.may_rematch:
-            return None
-        occurrences = [candidate.occurrence for candidate in self.candidates]
-        return rematch(tx, self.workspace, occurrences, self.matched, self.revision)
-
-    def _first_uses(self, tx: Transaction) -> list[str | None]:
-        """Say for each draft which event its request_id stands for already; None for a new request."""
-        keys = [candidate.draft.request_key for candidate in self.candidates]
-        seen = events.find_requests(tx, self.workspace, [key for key in keys if key is not None])
-        firsts: list[str | None] = []
-        for candidate, key in zip(self.candidates, keys, strict=True):
-            used = seen.get(key) if key is not None else None
-            if used is not None:
-                _check_same_request(candidate, used)
-            elif key is not None:
-                seen[key] = PublishRequest(key, candidate.fingerprint, candidate.event.id)
-            firsts.append(used.event_id if used is not None else None)
-        return firsts
-
-    def _check_event_ids(self, tx: Transaction, fresh: Sequence[int]) -> None:
-        given = [self.candidates[index] for index in fresh if self.candidates[index].draft.event_id is not None]
-        taken = events.taken_ids(tx, self.workspace, [candidate.event.id for candidate in given])
-        for candidate in given:
-            if candidate.event.id in taken:
-                raise ResourceExists(
-                    f"{candidate.draft.path}event_id: there is an event {quoted(candidate.event.id)} already, "
-                    "published with another request_id",
-                    resource_type="event",
-                    resource_name=candidate.event.name,
-                    field=f"{candidate.draft.path}event_id",
-                )
-            taken.add(candidate.event.id)
-
-    def _stored(self, index: int, rules: Sequence[Rule]) -> Event:
-        return replace(self.candidates[index].event, matched_count=len(rules))
-
-    def _insert(self, tx: Transaction, stored: Mapping[int, Event], matched: Sequence[list[Rule]]) -> None:
-        now_ms = next(iter(stored.values())).create_time_ms
-        events.insert(tx, list(stored.values()))
-        notifications.insert(
-            tx, [self._owed(event, rule) for index, event in stored.items() for rule in matched[index]]
-        )
-        requests = [
-            PublishRequest(candidate.draft.request_key, candidate.fingerprint, stored[index].id)
-            for index, candidate in enumerate(self.candidates)
-            if index in stored and candidate.draft.request_key is not None
-        ]
-        events.insert_requests(tx, self.workspace, requests, now_ms=now_ms)
-
-    def _owed(self, event: Event, rule: Rule) -> NewNotification:
-        notification_id = self.ids.new()
-        return NewNotification(
-            id=notification_id,
-            workspace=event.workspace,
-            event_id=event.id,
-            event_type=event.event_type,
-            subscription_uid=rule.uid,
-            subscription_id=rule.id,
-            # Lists go by the id and filter by the time, so the two must say the same.
-            create_time_ms=uuid7_time_ms(notification_id),
+        key = draft.request_key
+        return Candidate(
+            event,
+            draft.path,
+            has_given_id=draft.event_id is not None,
+            request=None if key is None else PublishRequest(key, draft.fingerprint(), event.id),
+            request_field="request_id" if draft.request_id else "event_id",
         )
 
-    def _earlier(self, tx: Transaction, event_id: str | None) -> Published:
-        assert event_id is not None, "what is not new has a first use"
-        event = events.find_summary(tx, self.workspace, event_id)
-        assert event is not None, "a request_id is never kept longer than its event"
-        return Published(event, deduplicated=True)
+
+def _types_of(candidates: Sequence[Candidate]) -> frozenset[str]:
+    return frozenset(candidate.event.event_type for candidate in candidates if candidate.needs_type)
 
 
-def _check_event_types(tx: Transaction, drafts: Sequence[EventDraft]) -> None:
-    missing = event_types.missing(tx, (draft.event_type for draft in drafts))
-    for draft in drafts:
-        if draft.event_type in missing:
-            raise EventTypeUnknown(f"{draft.path}event.event_type", draft.event_type)
+async def _judged(
+    candidates: Sequence[Candidate], drafts: Sequence[EventDraft], definitions: Mapping[str, Definition]
+) -> list[Candidate]:
+    """Return the candidates as their event types define them, letting other tasks have their turns in between."""
+    judged = []
+    bytes_since_rest = 0
+    for candidate, draft in zip(candidates, drafts, strict=True):
+        definition = definitions.get(draft.event_type, NO_DEFINITION)
+        judged.append(await _judge(candidate, draft, definition))
+        bytes_since_rest += 0 if definition.schema is None else len(draft.payload)
+        if bytes_since_rest > _SLICE_BYTES:
+            await asyncio.sleep(0)
+            bytes_since_rest = 0
+    return judged
 
 
-def _check_same_request(candidate: _Candidate, first: PublishRequest) -> None:
-    if candidate.fingerprint == first.fingerprint:
-        return
-    name = "request_id" if candidate.draft.request_id else "event_id"
-    raise RequestIdReused(
-        f"{candidate.draft.path}{name}: {quoted(first.request_id)} was used before, for a request that said something "
-        "else; repeat a request unchanged, or give a new request a new id",
-        field=f"{candidate.draft.path}{name}",
+async def _judge(candidate: Candidate, draft: EventDraft, definition: Definition) -> Candidate:
+    event = replace(candidate.event, category=definition.category, code=definition.code)
+    violations: tuple[Violation, ...] = ()
+    if definition.enforcement is not SchemaEnforcement.OFF:
+        violations = await definition.violations(draft.payload, payload_is_json=draft.payload_is_json)
+    is_refused = bool(violations) and definition.enforcement is SchemaEnforcement.REJECT
+    return replace(
+        candidate,
+        event=event,
+        type_revision=definition.revision,
+        violations=violations,
+        refusal=_mismatch(draft, violations) if is_refused else None,
     )
+
+
+def _mismatch(draft: EventDraft, violations: Sequence[Violation]) -> PayloadSchemaMismatch:
+    first = violations[0]
+    at = f"at {quoted(first.instance_path)}, " if first.instance_path else ""
+    more = f" (and at least {len(violations) - 1} more)" if len(violations) > 1 else ""
+    return PayloadSchemaMismatch(
+        f"{draft.path}event.{draft.payload_field}",
+        f"must match the schema of event type {quoted(draft.event_type)}: {at}{first.message}{more}",
+    )
+
+
+def _published(accepted: Sequence[Accepted], candidates: Sequence[Candidate]) -> list[Published]:
+    return [
+        Published(each.event, each.deduplicated, () if each.deduplicated else candidate.violations)
+        for each, candidate in zip(accepted, candidates, strict=True)
+    ]

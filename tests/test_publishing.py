@@ -1,6 +1,7 @@
 """Accepting events: one transaction, exact matches, and repeated requests recognised."""
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any, Final
 
@@ -8,18 +9,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.errors import EventTypeUnknown, InvalidField, RequestIdReused, ResourceExists
+from service.domain.errors import (
+    EventTypeUnknown,
+    InvalidField,
+    PayloadSchemaMismatch,
+    RequestIdReused,
+    ResourceExists,
+    StorageUnavailable,
+)
+from service.domain.model import Format, SchemaEnforcement
 from service.domain.names import Workspace
 from service.matching import Matchers
 from service.publishing import EventDraft, Published, Publisher
-from service.storage.database import Database
+from service.storage import announcements, event_types, events
+from service.storage.database import Database, Row
 from service.storage.sqlite import SqliteDatabase
+from service.validating import Definitions
 from tests.fakes import (
     WORKSPACE,
     CountingIds,
     FakeClock,
     HookedDatabase,
     change,
+    define,
     subscribe,
     subscription_of,
     unsubscribe,
@@ -27,6 +39,9 @@ from tests.fakes import (
 
 EVENT_ID: Final = "0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10"
 SELECT_OWED: Final = "SELECT subscription_id FROM notifications WHERE event_id = :event_id ORDER BY subscription_id"
+SELECT_NOTIFIED: Final = "SELECT * FROM notifications WHERE event_id = :event_id ORDER BY subscription_id"
+NUMBERS: Final = '{"type": "object", "additionalProperties": {"type": "number"}}'
+OBJECTS_ONLY: Final = '{"type": "object"}'
 COUNT_EVENTS: Final = "SELECT count(*) AS count FROM events"
 
 
@@ -68,13 +83,20 @@ def publisher_of(
         "on_accepted": wakes or Wakes(),
         "allow_unknown_event_types": True,
     }
-    return Publisher(database, Matchers(database, workspaces_max=workspaces_max), **plain | given)
+    return Publisher(
+        database, Matchers(database, workspaces_max=workspaces_max), Definitions(database), **plain | given
+    )
 
 
 async def owed(database: SqliteDatabase, published: Published) -> list[str]:
     """Return to which subscriptions an event is owed, once for each notification."""
     rows = await database.read(lambda tx: tx.rows(SELECT_OWED, event_id=published.event.id))
     return [row["subscription_id"] for row in rows]
+
+
+async def notified(database: SqliteDatabase, published: Published) -> list[Row]:
+    """Return the rows of an event's notifications, in the order of the subscriptions' ids."""
+    return await database.read(lambda tx: tx.rows(SELECT_NOTIFIED, event_id=published.event.id))
 
 
 async def events_stored(database: SqliteDatabase) -> int:
@@ -119,15 +141,15 @@ async def test_first_publish_of_a_workspace_writes_once(database: SqliteDatabase
     assert 3 == hooked.writes
 
 
-async def test_publishes_that_find_nothing_loaded_share_one_read(database: SqliteDatabase) -> None:
-    """After a restart many come at once, and each load reads every rule of the workspace."""
+async def test_publishes_that_find_nothing_loaded_share_one_read_of_each_kind(database: SqliteDatabase) -> None:
+    """After a restart many come at once, and each load reads every rule of the workspace, or an event type."""
     await subscribe(database, subscription_of("a"))
     hooked = HookedDatabase(database)
     publisher = publisher_of(hooked)
 
     published = await asyncio.gather(*(publisher.publish(WORKSPACE, [draft_of()]) for _ in range(50)))
 
-    assert (1, 50) == (hooked.reads, sum(each.event.matched_count for [each] in published))
+    assert (2, 50) == (hooked.reads, sum(each.event.matched_count for [each] in published))
 
 
 async def test_batch_that_matches_too_much_for_one_transaction_is_refused(database: SqliteDatabase) -> None:
@@ -290,6 +312,209 @@ async def test_unknown_event_type_is_refused_with_the_whole_batch(database: Sqli
         await publisher.publish(WORKSPACE, [draft_of()])
 
     assert 0 == await events_stored(database)
+
+
+# --- what event types say
+
+
+async def test_publish_reads_nothing_before_its_transaction(database: SqliteDatabase) -> None:
+    """Once the subscriptions and the event type are known."""
+    await define(database, json_schema=NUMBERS)
+    hooked = HookedDatabase(database)
+    publisher = publisher_of(hooked, allow_unknown_event_types=False)
+    await publisher.publish(WORKSPACE, [draft_of()])
+    reads = hooked.reads
+
+    await publisher.publish(WORKSPACE, [draft_of()])
+
+    assert (reads, 2) == (hooked.reads, hooked.writes)
+
+
+async def test_payload_that_does_not_match_refuses_the_whole_batch(database: SqliteDatabase) -> None:
+    """With the field that the payload came in, the first place in it, and how many more there are."""
+    await define(database, json_schema=NUMBERS)
+    bad = draft_of(payload=b'{"a":"5ec4e7","b":true}', path="requests[1].", payload_field="data")
+
+    with pytest.raises(PayloadSchemaMismatch) as caught:
+        await publisher_of(database).publish(WORKSPACE, [draft_of(), bad])
+
+    assert (
+        'requests[1].event.data: must match the schema of event type "agent.created": at "/a", the value is not of '
+        'type "number" (and at least 1 more)'
+    ) == caught.value.message
+    assert ("requests[1].event.data", 0) == (caught.value.field, await events_stored(database))
+
+
+@pytest.mark.parametrize("payload_is_json", [True, False])
+@pytest.mark.parametrize(
+    ("enforcement", "violations"), [(SchemaEnforcement.WARN, 1), (SchemaEnforcement.OFF, 0), (None, None)]
+)
+async def test_enforcement_says_what_becomes_of_a_payload_that_does_not_match(
+    database: SqliteDatabase, enforcement: SchemaEnforcement | None, violations: int | None, payload_is_json: bool
+) -> None:
+    """Publish and preview say the same. Bytes that are not JSON match no schema."""
+    await define(database, json_schema=NUMBERS, schema_enforcement=enforcement or SchemaEnforcement.REJECT)
+    draft = draft_of(payload=b'"5ec4e7"', payload_is_json=payload_is_json)
+    publisher = publisher_of(database)
+
+    if violations is None:
+        for refused in (publisher.publish(WORKSPACE, [draft]), publisher.preview(WORKSPACE, draft)):
+            with pytest.raises(PayloadSchemaMismatch):
+                await refused
+    else:
+        [published] = await publisher.publish(WORKSPACE, [draft])
+        preview = await publisher.preview(WORKSPACE, draft)
+        assert violations == len(published.schema_violations)
+        assert published.schema_violations == preview.schema_violations
+
+
+async def test_event_keeps_category_and_code_of_its_type(database: SqliteDatabase) -> None:
+    """As they are when it is accepted."""
+    await define(database, category=7, code=-1)
+    publisher = publisher_of(database)
+
+    [before] = await publisher.publish(WORKSPACE, [draft_of()])
+    await define(database, category=None, code=0)
+    [after] = await publisher.publish(WORKSPACE, [draft_of()])
+
+    stored = await database.read(lambda tx: events.find(tx, [(WORKSPACE, each.event.id) for each in (before, after)]))
+    assert [(7, -1), (None, 0)] == [(each.category, each.code) for each in stored if each]
+
+
+@pytest.mark.parametrize(("before", "after"), [("", NUMBERS), (NUMBERS, ""), (NUMBERS, OBJECTS_ONLY)])
+async def test_schema_that_changes_between_validation_and_commit_counts(
+    database: SqliteDatabase, before: str, after: str
+) -> None:
+    """The accepting transaction sees that the event type has another revision."""
+    await define(database, json_schema=before)
+    hooked = HookedDatabase(database)
+    publisher = publisher_of(hooked)
+    await publisher.publish(WORKSPACE, [draft_of()])
+
+    async def change_once() -> None:
+        hooked.before_write = None
+        await define(database, json_schema=after)
+
+    hooked.before_write = change_once
+    if after == NUMBERS:
+        with pytest.raises(PayloadSchemaMismatch):
+            await publisher.publish(WORKSPACE, [draft_of(payload=b'{"a":"x"}')])
+    else:
+        await publisher.publish(WORKSPACE, [draft_of(payload=b'{"a":"x"}')])
+
+    assert (3, 1 if after == NUMBERS else 2) == (hooked.writes, await events_stored(database))
+
+
+async def test_event_type_that_is_created_or_deleted_meanwhile_counts(database: SqliteDatabase) -> None:
+    """A publisher that knew there was none learns of it, and the other way round."""
+    publisher = publisher_of(database, allow_unknown_event_types=False)
+    with pytest.raises(EventTypeUnknown):
+        await publisher.publish(WORKSPACE, [draft_of()])
+    await define(database, code=5)
+
+    [published] = await publisher.publish(WORKSPACE, [draft_of()])
+    await database.write(lambda tx: event_types.delete(tx, "agent.created", old_revision=1))
+
+    assert 5 == published.event.code
+    with pytest.raises(EventTypeUnknown):
+        await publisher.publish(WORKSPACE, [draft_of()])
+
+
+async def test_publish_gives_up_when_event_types_change_all_the_time(database: SqliteDatabase) -> None:
+    """After so many tries, with an error that says to try again; nothing is stored."""
+    await define(database)
+    hooked = HookedDatabase(database)
+
+    async def change_again() -> None:
+        await define(database, json_schema=NUMBERS)
+
+    hooked.before_write = change_again
+    with pytest.raises(StorageUnavailable, match="changing faster"):
+        await publisher_of(hooked).publish(WORKSPACE, [draft_of()])
+
+    assert (20, 0) == (hooked.writes, await events_stored(database))
+
+
+async def test_repeated_request_gets_the_first_result_whatever_its_type_says_now(database: SqliteDatabase) -> None:
+    """It was accepted; a publisher that asks again must hear so."""
+    await define(database)
+    publisher = publisher_of(database, allow_unknown_event_types=False)
+    draft = draft_of(request_id="r", payload=b'"5ec4e7"')
+    [first] = await publisher.publish(WORKSPACE, [draft])
+    await define(database, json_schema=NUMBERS)
+
+    [second] = await publisher.publish(WORKSPACE, [draft])
+
+    assert (first.event.id, True, ()) == (second.event.id, second.deduplicated, second.schema_violations)
+
+
+# --- what formats say
+
+
+async def test_match_whose_format_cannot_carry_the_event_fails_from_the_start(database: SqliteDatabase) -> None:
+    """The publish is accepted, the match counts, the others are sent, and the failure is announced."""
+    await define(database, category=1, code=2)
+    await subscribe(database, subscription_of("a"), subscription_of("b", format=Format.EVENT_CODE))
+    publisher = publisher_of(database)
+
+    published = await publisher.publish(WORKSPACE, [draft_of(), draft_of(payload=b"[]"), draft_of(event_type="other")])
+
+    assert [2, 2, 2] == [each.event.matched_count for each in published]
+    assert [[None, None], [None, "FORMAT_NOT_APPLICABLE"], [None, "FORMAT_NOT_APPLICABLE"]] == [
+        [row["failure_reason"] for row in await notified(database, each)] for each in published
+    ]
+    announced = await database.read(lambda tx: announcements.after(tx, "", limit=9))
+    assert [("tidings.notification.failed", "FORMAT_NOT_APPLICABLE")] * 2 == [
+        (each.event_type, json.loads(each.payload)["failure_reason"]) for each in announced
+    ]
+
+
+async def test_subscription_with_a_choosy_format_that_comes_late_is_asked_too(database: SqliteDatabase) -> None:
+    """Never in the transaction: the payload would be parsed there."""
+    await define(database)
+    hooked = HookedDatabase(database)
+
+    async def change_again() -> None:
+        if hooked.writes <= 4:
+            patterns = ("*",) if hooked.writes == 4 else ("channel.*",)
+            late = subscription_of(f"s{hooked.writes}", event_types=patterns, format=Format.EVENT_CODE)
+            await subscribe(database, late)
+
+    hooked.before_write = change_again
+    [published] = await publisher_of(hooked).publish(WORKSPACE, [draft_of()])
+
+    [row] = await notified(database, published)
+    assert ("s4", "FORMAT_NOT_APPLICABLE", 5) == (row["subscription_id"], row["failure_reason"], hooked.writes)
+
+
+# --- operational events
+
+
+async def test_operational_event_needs_no_type_and_is_stored_only_if_matched(database: SqliteDatabase) -> None:
+    """And its own failure is not announced, or each would cause the next."""
+    publisher = publisher_of(database, allow_unknown_event_types=False)
+    draft = draft_of(event_type="tidings.notification.failed", event_id=EVENT_ID)
+    [unmatched] = await publisher.publish(WORKSPACE, [draft], only_if_matched=True)
+    assert (0, 0) == (unmatched.event.matched_count, await events_stored(database))
+    await subscribe(database, subscription_of("a", event_types=("tidings.*",), format=Format.EVENT_CODE))
+
+    [matched] = await publisher.publish(WORKSPACE, [draft], only_if_matched=True)
+    [repeated] = await publisher.publish(WORKSPACE, [draft], only_if_matched=True)
+
+    assert (1, 1) == (matched.event.matched_count, await events_stored(database))
+    assert (False, True) == (matched.deduplicated, repeated.deduplicated)
+    assert ["FORMAT_NOT_APPLICABLE"] == [row["failure_reason"] for row in await notified(database, matched)]
+    assert [] == await database.read(lambda tx: announcements.after(tx, "", limit=9))
+
+
+async def test_event_of_a_draft_is_what_a_publish_stores(database: SqliteDatabase) -> None:
+    """But for what its type and its matches add."""
+    publisher = publisher_of(database)
+    draft = draft_of(event_id=EVENT_ID, attributes={"a": "1"}, context_json="[]")
+
+    [published] = await publisher.publish(WORKSPACE, [draft])
+
+    assert published.event == publisher.event_of(WORKSPACE, draft)
 
 
 # --- the fingerprint

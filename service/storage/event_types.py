@@ -30,6 +30,8 @@ SELECT_EVENT_TYPES_AFTER: Final[LiteralString] = f"""
 
 EVENT_TYPE_EXISTS: Final[LiteralString] = "SELECT id FROM event_types WHERE id = :id"
 
+LOCK_EVENT_TYPE: Final[LiteralString] = "SELECT revision FROM event_types WHERE id = :id {for_share}"
+
 UPDATE_EVENT_TYPE: Final[LiteralString] = """
     UPDATE event_types SET
         display_name = :display_name, description = :description, service = :service, category = :category,
@@ -63,6 +65,16 @@ def missing(tx: Transaction, event_type_ids: Iterable[str]) -> set[str]:
     wanted = sorted(set(event_type_ids))
     found = tx.each(EVENT_TYPE_EXISTS, [{"id": event_type_id} for event_type_id in wanted])
     return {event_type_id for event_type_id, rows in zip(wanted, found, strict=True) if not rows}
+
+
+def locked_revisions(tx: Transaction, event_type_ids: Iterable[str]) -> dict[str, int]:
+    """Return the revisions of those of the event types that exist, as they stay until this transaction ends.
+
+    For a write. One that does not exist cannot be locked: it may be created before this transaction is committed.
+    """
+    wanted = sorted(set(event_type_ids))
+    found = tx.each(LOCK_EVENT_TYPE, [{"id": event_type_id} for event_type_id in wanted])
+    return {event_type_id: rows[0]["revision"] for event_type_id, rows in zip(wanted, found, strict=True) if rows}
 
 
 def update(tx: Transaction, event_type: EventType, *, old_revision: int) -> bool:
