@@ -1,14 +1,15 @@
-"""Reading events, notifications and attempts back: the use cases behind NotificationService."""
+"""Reading events, notifications and attempts back, retrying and cancelling: use cases behind NotificationService."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.domain.errors import ResourceNotFound
+from service.domain.clock import Clock
+from service.domain.errors import ResourceNotFound, StateConflict, quoted
 from service.domain.ids import first_uuid7_at
 from service.domain.model import Attempt, Event, Notification, NotificationState
 from service.domain.names import Workspace
 from service.paging import Page, take
-from service.storage import attempts, events, notifications, subscriptions
+from service.storage import attempts, events, interventions, notifications, subscriptions, workspaces
 from service.storage.database import Database, Transaction
 from service.storage.notifications import IdRange
 
@@ -104,10 +105,7 @@ class History:
         Raises:
             ResourceNotFound: there is none of this name.
         """
-        found = await self._database.read(lambda tx: notifications.find(tx, workspace, notification_id))
-        if found is None:
-            raise ResourceNotFound("notification", workspace.notification(notification_id))
-        return found
+        return await self._database.read(lambda tx: _find(tx, workspace, notification_id))
 
     async def notifications(
         self, workspace: Workspace, *, before: str | None, page_size: int, only: NotificationFilter
@@ -142,8 +140,7 @@ class History:
         """
 
         def page(tx: Transaction) -> Page[Attempt, int]:
-            if notifications.find(tx, workspace, notification_id) is None:
-                raise ResourceNotFound("notification", workspace.notification(notification_id))
+            _find(tx, workspace, notification_id)
             return take(
                 lambda position, limit: attempts.after(tx, notification_id, position, limit=limit),
                 start=after,
@@ -153,6 +150,73 @@ class History:
             )
 
         return await self._database.read(page)
+
+
+class Interventions:
+    """Retries and cancels single notifications.
+
+    Args:
+        on_changed: called after every commit; a notification may be due, and watches have something to tell.
+    """
+
+    def __init__(self, database: Database, *, clock: Clock, on_changed: Callable[[], None]) -> None:
+        self._database = database
+        self._clock = clock
+        self._on_changed = on_changed
+
+    async def retry(self, workspace: Workspace, notification_id: str) -> Notification:
+        """Make a notification due now whatever came of it, keeping its attempts. Its retry schedule starts over.
+
+        Raises:
+            ResourceNotFound: there is none of this name.
+            StateConflict: an attempt is under way, or the subscription was deleted.
+        """
+        now_ms = self._clock.now_ms()
+        return await self._write(lambda tx: _retry(tx, workspace, notification_id, now_ms=now_ms))
+
+    async def cancel(self, workspace: Workspace, notification_id: str) -> Notification:
+        """End a pending notification. One that is cancelled already stays as it is.
+
+        Raises:
+            ResourceNotFound: there is none of this name.
+            StateConflict: it has succeeded or failed.
+        """
+        now_ms = self._clock.now_ms()
+        return await self._write(lambda tx: _cancel(tx, workspace, notification_id, now_ms=now_ms))
+
+    async def _write(self, work: Callable[[Transaction], Notification]) -> Notification:
+        try:
+            return await self._database.write(work)
+        finally:
+            # Also for a caller that gave up waiting: it may well be committed.
+            self._on_changed()
+
+
+def _retry(tx: Transaction, workspace: Workspace, notification_id: str, *, now_ms: int) -> Notification:
+    # Subscriptions stay as they are until the commit: a sweep that began meanwhile might have passed this one by.
+    workspaces.locked_revision(tx, workspace.key)
+    found = _find(tx, workspace, notification_id)
+    if not subscriptions.find_by_uid(tx, [found.subscription_uid]):
+        raise StateConflict(f"{quoted(found.name)} cannot be retried: its subscription was deleted")
+    if not interventions.retry_now(tx, found.id, now_ms=now_ms):
+        raise StateConflict(f"{quoted(found.name)} cannot be retried: an attempt is under way; wait for its outcome")
+    return _find(tx, workspace, notification_id)
+
+
+def _cancel(tx: Transaction, workspace: Workspace, notification_id: str, *, now_ms: int) -> Notification:
+    _find(tx, workspace, notification_id)
+    interventions.cancel(tx, [notification_id], now_ms=now_ms)
+    found = _find(tx, workspace, notification_id)
+    if found.state is not NotificationState.CANCELLED:
+        raise StateConflict(f"{quoted(found.name)} cannot be cancelled: it is {found.state} already")
+    return found
+
+
+def _find(tx: Transaction, workspace: Workspace, notification_id: str) -> Notification:
+    found = notifications.find(tx, workspace, notification_id)
+    if found is None:
+        raise ResourceNotFound("notification", workspace.notification(notification_id))
+    return found
 
 
 def _narrowest_list(

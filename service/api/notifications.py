@@ -1,23 +1,32 @@
 """tidings.v1.NotificationService over the use cases in `service.notifying`."""
 
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
 from google.protobuf.message import Message
 
 from service.api import paging
 from service.api.calls import Context
 from service.api.convert import duration, enum_members, time_ns, timestamp
+from service.api.replays import ReplayMethods
+from service.api.watching import parse_resume_token, resume_token
 from service.domain.errors import InvalidField, quoted
 from service.domain.model import Attempt, Event, Notification, NotificationState
-from service.domain.names import Workspace, check_event_type_id, parse_child, parse_workspace
-from service.notifying import LATEST_TIME_MS, History, NotificationFilter, TimeRange
+from service.domain.names import ReplayName, Workspace, check_event_type_id, parse_child, parse_workspace
+from service.notifying import LATEST_TIME_MS, History, Interventions, NotificationFilter, TimeRange
+from service.replaying.replays import Replays
+from service.watching import Told, Watches, WatchFilter
 from tidings.v1 import notifications_pb2 as pb
-from tidings.v1 import notifications_pb2_grpc as pb_grpc
 
 
-class NotificationService(pb_grpc.NotificationServiceServicer):
-    """Reads events, notifications and attempts back."""
+class NotificationService(ReplayMethods):
+    """Reads events, notifications and attempts back; retries, cancels and watches notifications."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, replays: Replays, *, interventions: Interventions, watches: Watches) -> None:
+        super().__init__(replays)
         self._history = history
+        self._interventions = interventions
+        self._watches = watches
 
     async def GetEvent(self, request: pb.GetEventRequest, context: Context) -> pb.GetEventResponse:
         """Return an event with its payload."""
@@ -80,11 +89,41 @@ class NotificationService(pb_grpc.NotificationServiceServicer):
         page = await self._history.attempts(parent.workspace, parent.id, after=after or 0, page_size=page_size)
         shown, next_page_token = paging.page_of(
             page,
-            lambda attempt: _attempt_message(request.parent, attempt),
+            lambda attempt: attempt_message(request.parent, attempt),
             position_of=lambda attempt: attempt.attempt_number,
             scope=scope,
         )
         return pb.ListAttemptsResponse(attempts=shown, next_page_token=next_page_token)
+
+    async def RetryNotification(
+        self, request: pb.RetryNotificationRequest, context: Context
+    ) -> pb.RetryNotificationResponse:
+        """Make a notification due now."""
+        name = parse_child("name", "notifications", request.name)
+        retried = await self._interventions.retry(name.workspace, name.id)
+        return pb.RetryNotificationResponse(notification=_message(retried))
+
+    async def CancelNotification(
+        self, request: pb.CancelNotificationRequest, context: Context
+    ) -> pb.CancelNotificationResponse:
+        """End a pending notification."""
+        name = parse_child("name", "notifications", request.name)
+        cancelled = await self._interventions.cancel(name.workspace, name.id)
+        return pb.CancelNotificationResponse(notification=_message(cancelled))
+
+    async def WatchNotifications(
+        self, request: pb.WatchNotificationsRequest, context: Context
+    ) -> AsyncGenerator[pb.WatchNotificationsResponse]:
+        """Stream changes as they are committed. What one write has not taken yet holds up the next read."""
+        workspace = parse_workspace("parent", request.parent)
+        only = WatchFilter(
+            subscription_id=_id_in(workspace, "subscription", "subscriptions", request.subscription),
+            states=_states(request.states),
+        )
+        after = parse_resume_token(request.resume_token, workspace, only)
+        async with aclosing(self._watches.watch(workspace, only, after=after)) as stream:
+            async for told in stream:
+                yield _watch_message(told, resume_token(told.position, workspace, only))
 
 
 def event_receipt(event: Event) -> pb.Event:
@@ -131,19 +170,37 @@ def _message(notification: Notification) -> pb.Notification:
         state=pb.NotificationState.Value(f"NOTIFICATION_STATE_{notification.state}"),
         attempt_count=notification.attempt_count,
         next_attempt_time=timestamp(notification.next_attempt_time_ms),
-        last_attempt=_attempt_message(notification.name, last) if last else None,
+        last_attempt=attempt_message(notification.name, last) if last else None,
         create_time=timestamp(notification.create_time_ms),
         complete_time=timestamp(notification.complete_time_ms),
         failure_reason=notification.failure_reason or "",
+        replay=_replay_name(notification),
     )
 
 
-def _attempt_message(notification_name: str, attempt: Attempt) -> pb.Attempt:
+def _replay_name(notification: Notification) -> str:
+    if notification.replay_id is None:
+        return ""
+    return ReplayName(notification.workspace, notification.subscription_id, notification.replay_id).name
+
+
+def _watch_message(told: Told, token: str) -> pb.WatchNotificationsResponse:
+    if told.notification is None:
+        return pb.WatchNotificationsResponse(resume_token=token)
+    return pb.WatchNotificationsResponse(
+        notification=_message(told.notification),
+        attempt=attempt_message(told.notification.name, told.attempt) if told.attempt else None,
+        resume_token=token,
+    )
+
+
+def attempt_message(notification_name: str, attempt: Attempt) -> pb.Attempt:
+    """Return an attempt of a notification; one of no notification, when its name is empty, has no name itself."""
     headers: dict[str, str] = {}
     for name, value in attempt.response_headers:
         headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
     return pb.Attempt(
-        name=f"{notification_name}/attempts/{attempt.attempt_number}",
+        name=f"{notification_name}/attempts/{attempt.attempt_number}" if notification_name else "",
         attempt_number=attempt.attempt_number,
         outcome=pb.AttemptOutcome.Value(f"ATTEMPT_OUTCOME_{attempt.outcome}"),
         start_time=timestamp(attempt.start_time_ms),
@@ -164,11 +221,13 @@ def _filter(request: pb.ListNotificationsRequest, workspace: Workspace) -> Notif
         subscription_id=_id_in(workspace, "subscription", "subscriptions", request.subscription),
         event_id=_id_in(workspace, "event", "events", request.event),
         event_type=request.event_type,
-        states=enum_members(
-            "states", pb.NotificationState.DESCRIPTOR, "NOTIFICATION_STATE_", request.states, NotificationState
-        ),
+        states=_states(request.states),
         created=_time_range(request),
     )
+
+
+def _states(numbers: Sequence[int]) -> frozenset[NotificationState]:
+    return enum_members("states", pb.NotificationState.DESCRIPTOR, "NOTIFICATION_STATE_", numbers, NotificationState)
 
 
 def _id_in(workspace: Workspace, field: str, collection: str, name: str) -> str:

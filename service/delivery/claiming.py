@@ -1,14 +1,17 @@
 """What one tick of the dispatcher does to the database, as one transaction: take over, promote, claim."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from random import Random
 
 from service.delivery.lanes import LANE_LIMIT, lane_limit, lane_room
-from service.domain.model import DEFAULT_RETRY_POLICY, Attempt, Event, Subscription
+from service.domain.announcements import Announcement, notification_failed
+from service.domain.ids import Ids
+from service.domain.model import DEFAULT_RETRY_POLICY, Attempt, Event, Subscription, SubscriptionState
 from service.domain.outcomes import Interrupted
 from service.domain.retry import Decision, Fail, RetryAt, Succeed, attempt_outcome, decide
-from service.storage import attempts, events, queue, subscriptions
+from service.storage import announcements, attempts, events, queue, subscriptions
 from service.storage.database import Transaction
 from service.storage.queue import Abandoned, Claimed, Finished, LaneClaim, Postponed
 
@@ -57,6 +60,7 @@ class TickWork:
     free_slots: int
     in_flight: Mapping[str, int]
     rng: Random
+    ids: Ids
     lanes: Sequence[str] | None = None
     cursor: str = ""
 
@@ -68,8 +72,9 @@ class TickWork:
         has_more = self.lanes is None and self._make_ready(tx)
         lanes = queue.lanes_after(tx, self.cursor, limit=_LANES_MAX) if self.lanes is None else self.lanes
         served = subscriptions.find_by_uid(tx, [uid for uid in lanes if self._room(uid, LANE_LIMIT, self.free_slots)])
-        held = self._hold_disabled(tx, [served[uid] for uid in lanes if uid in served])
-        plan = self._plan([served[uid] for uid in lanes if uid in served and served[uid].enabled])
+        found = [served[uid] for uid in lanes if uid in served]
+        held = self._hold(tx, [each for each in found if each.state is not SubscriptionState.ACTIVE])
+        plan = self._plan([each for each in found if each.state is SubscriptionState.ACTIVE])
         claimed = queue.claim(tx, plan, owner=self.owner, now_ms=self.now_ms, lease_end_ms=self.now_ms + self.lease_ms)
         return Tick(
             claims=_with_events(tx, [each for lane in claimed for each in lane], served),
@@ -80,17 +85,20 @@ class TickWork:
 
     def _make_ready(self, tx: Transaction) -> bool:
         """Make ready what others left and what is due; say whether there may be more of it."""
-        takeover = TakeOverWork(owner=self.owner, due_until_ms=self.now_ms, now_ms=self.now_ms, rng=self.rng)
+        takeover = TakeOverWork(
+            owner=self.owner, due_until_ms=self.now_ms, now_ms=self.now_ms, rng=self.rng, ids=self.ids
+        )
         taken_over = takeover(tx)
         promoted = queue.promote_due(tx, now_ms=self.now_ms, limit=_PROMOTED_MAX)
         return taken_over == _TAKEN_OVER_MAX or promoted == _PROMOTED_MAX
 
-    def _hold_disabled(self, tx: Transaction, candidates: Sequence[Subscription]) -> int:
+    def _hold(self, tx: Transaction, unserved: Sequence[Subscription]) -> int:
+        """Park what is ready for subscriptions that are disabled or suspended; return how much."""
         hold_end_ms = self.now_ms + _HOLD_MS
         held = 0
-        for subscription in candidates:
+        for subscription in unserved:
             # What is too much for one transaction is met again in the next round, for this one has more.
-            if not subscription.enabled and held < _HELD_MAX:
+            if held < _HELD_MAX and subscriptions.lock_unserved(tx, subscription.uid):
                 held += queue.hold(tx, subscription.uid, hold_end_ms=hold_end_ms, limit=_HELD_MAX - held)
         return held
 
@@ -145,6 +153,7 @@ class TakeOverWork:
     due_until_ms: int
     now_ms: int
     rng: Random
+    ids: Ids
 
     def __call__(self, tx: Transaction) -> int:
         """Take over some; none are left when it returns 0."""
@@ -156,22 +165,48 @@ class TakeOverWork:
         )
         repeated = dict.fromkeys(each.subscription_uid for each in left if _is_repeated(each))
         served = subscriptions.find_by_uid(tx, list(repeated))
-        end_claims(tx, [self._end(each, served.get(each.subscription_uid)) for each in left], now_ms=self.now_ms)
+        ends = [
+            self._end(each, served.get(each.subscription_uid), number)
+            for each, number in zip(left, numbers, strict=True)
+        ]
+        current = queue.end_claims(tx, ends, now_ms=self.now_ms)
+        announcements.insert(tx, list(self._failures(compress(zip(left, ends, strict=True), current))))
         return len(left)
 
-    def _end(self, left: Abandoned, subscription: Subscription | None) -> Finished | Postponed:
+    def _failures(self, ended: Iterable[tuple[Abandoned, Finished | Postponed]]) -> Iterator[Announcement]:
+        for left, end in ended:
+            if not isinstance(end, Finished) or end.failure_reason is None:
+                continue
+            announcement = notification_failed(
+                left.workspace,
+                id=self.ids.new(),
+                now_ms=self.now_ms,
+                notification_id=left.notification_id,
+                event_id=left.event_id,
+                event_type=left.event_type,
+                subscription_id=left.subscription_id,
+                reason=end.failure_reason,
+            )
+            if announcement is not None:
+                yield announcement
+
+    def _end(self, left: Abandoned, subscription: Subscription | None, attempt_number: int) -> Finished | Postponed:
         interruptions = left.interruptions + 1
         if not _is_repeated(left):
-            return Postponed(left.notification_id, left.claim, self.now_ms, left.schedule_step, interruptions)
+            return Postponed(
+                left.notification_id, left.claim, self.now_ms, left.schedule_step, interruptions, attempt_number
+            )
         decision = decide(
             Interrupted(),
             schedule_step=left.schedule_step,
             policy=subscription.retry_policy_in_force if subscription else DEFAULT_RETRY_POLICY,
-            create_time_ms=left.create_time_ms,
+            create_time_ms=left.schedule_time_ms,
             now_ms=self.now_ms,
             rng=self.rng,
         )
-        return end_of_claim(left.notification_id, left.claim, decision, interruptions=interruptions)
+        return end_of_claim(
+            left.notification_id, left.claim, decision, interruptions=interruptions, attempt_number=attempt_number
+        )
 
 
 def _is_repeated(left: Abandoned) -> bool:
@@ -179,23 +214,23 @@ def _is_repeated(left: Abandoned) -> bool:
 
 
 def end_of_claim(
-    notification_id: str, claim: int, decision: Decision, *, interruptions: int = 0
+    notification_id: str,
+    claim: int,
+    decision: Decision,
+    *,
+    interruptions: int = 0,
+    attempt_number: int | None = None,
 ) -> Finished | Postponed:
-    """Return what a decision makes of a claim."""
+    """Return what a decision makes of a claim. `attempt_number` is that of the attempt it came of, None without one."""
     match decision:
         case Succeed():
-            return Finished(notification_id, claim, succeeded=True)
+            return Finished(notification_id, claim, succeeded=True, attempt_number=attempt_number)
         case Fail(reason):
-            return Finished(notification_id, claim, succeeded=False, failure_reason=reason)
+            return Finished(
+                notification_id, claim, succeeded=False, failure_reason=reason, attempt_number=attempt_number
+            )
         case RetryAt(due_at_ms, schedule_step):
-            return Postponed(notification_id, claim, due_at_ms, schedule_step, interruptions)
-
-
-def end_claims(tx: Transaction, ends: Sequence[Finished | Postponed], *, now_ms: int) -> list[bool]:
-    """End claims; say of each whether it was current. Stale ones change nothing."""
-    finished = iter(queue.finish(tx, [each for each in ends if isinstance(each, Finished)], now_ms=now_ms))
-    postponed = iter(queue.postpone(tx, [each for each in ends if isinstance(each, Postponed)], now_ms=now_ms))
-    return [next(finished if isinstance(each, Finished) else postponed) for each in ends]
+            return Postponed(notification_id, claim, due_at_ms, schedule_step, interruptions, attempt_number)
 
 
 def _with_events(tx: Transaction, claimed: Sequence[Claimed], served: Mapping[str, Subscription]) -> list[Claim]:

@@ -4,7 +4,7 @@ First try and retry are the same claim. The order "clear the flag, claim, then w
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import structlog
@@ -15,6 +15,7 @@ from service.delivery.lanes import FREE_SLOTS_FOR_ALL, LANE_LIMIT, Slots
 from service.delivery.recorder import Recorder
 from service.domain.clock import Clock
 from service.domain.errors import Unavailable
+from service.domain.ids import Ids
 from service.storage import queue
 from service.storage.database import Database
 from service.storage.queue import Claimed
@@ -34,6 +35,7 @@ class Dispatcher:
         lease_s: how long a claim is kept from other processes; longer than any attempt may take.
         slots: how many requests may be under way at once.
         poll_s: after how long it looks for work although nothing woke it and nothing is due.
+        on_recorded: called after attempts were committed.
     """
 
     def __init__(
@@ -43,20 +45,24 @@ class Dispatcher:
         *,
         clock: Clock,
         rng: Random,
+        ids: Ids,
         owner: str,
         lease_s: float,
         slots: int,
         poll_s: float = 1.0,
+        on_recorded: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._courier = courier
         self._clock = clock
         self._rng = rng
+        self._ids = ids
         self._owner = owner
         self._lease_ms = int(lease_s * 1000)
         self._slots = Slots(slots)
         self._poll_s = poll_s
-        self._recorder = Recorder(database, clock=clock, on_recorded=self._recorded)
+        self._on_recorded = on_recorded
+        self._recorder = Recorder(database, clock=clock, ids=ids, on_recorded=self._recorded)
         self._wake = asyncio.Event()
         self._stopping = False
         self._drain_timeout_s = 0.0
@@ -102,7 +108,11 @@ class Dispatcher:
         """Take over every claim of an earlier process on this database: it is gone, so its leases are void."""
         while not self._stopping:
             work = TakeOverWork(
-                owner=self._owner, due_until_ms=_AFTER_EVERY_LEASE_MS, now_ms=self._clock.now_ms(), rng=self._rng
+                owner=self._owner,
+                due_until_ms=_AFTER_EVERY_LEASE_MS,
+                now_ms=self._clock.now_ms(),
+                rng=self._rng,
+                ids=self._ids,
             )
             try:
                 taken_over = await self._database.write(work)
@@ -162,6 +172,7 @@ class Dispatcher:
             free_slots=self._slots.free,
             in_flight=self._slots.in_flight_by_lane(),
             rng=self._rng,
+            ids=self._ids,
             lanes=lanes,
             cursor=self._cursor,
         )
@@ -241,6 +252,7 @@ class Dispatcher:
         self._recorder.add(delivery)
 
     def _recorded(self, deliveries: Sequence[Delivery]) -> None:
+        self._on_recorded()
         self._ended([delivery.claim for delivery in deliveries])
 
     def _ended(self, claims: Sequence[Claim]) -> None:

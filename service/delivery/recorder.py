@@ -1,19 +1,22 @@
 """Records attempts: what piles up while one commit is under way goes into the next."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_fixed
 
-from service.delivery.claiming import end_claims, end_of_claim
+from service.delivery.claiming import end_of_claim
 from service.delivery.courier import Delivery
+from service.domain.announcements import Announcement, notification_failed, subscription_suspended
 from service.domain.clock import Clock, rfc3339
 from service.domain.errors import Unavailable
-from service.domain.model import Attempt
+from service.domain.ids import Ids
+from service.domain.model import Attempt, FailureReason, SuspendReason, Suspension
 from service.domain.retry import Fail, RetryAt, Succeed
-from service.storage import attempts, queue
+from service.storage import announcements, attempts, queue, subscriptions
 from service.storage.database import Database, Transaction
 
 _BATCH_MAX = 256
@@ -27,30 +30,83 @@ class Recorded:
     """A delivery, its attempt as it was stored, and whether the notification followed the delivery's decision."""
 
     delivery: Delivery
-    attempt: Attempt
+    attempt: Attempt | None
     was_current: bool
 
 
-def record_attempts(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: int) -> list[Recorded]:
+def record_attempts(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: int, ids: Ids) -> list[Recorded]:
     """Store attempts, numbered in the order in which they are recorded, and end their claims.
 
-    An attempt is always recorded. Only the change of state is fenced: a stale claim changes nothing.
+    An attempt is always recorded. Only what follows from it is fenced: a stale claim changes no state, suspends nothing
+    and is not announced.
+
+    Args:
+        ids: names the announcements of what failed and of what was suspended.
     """
-    ids = [each.claimed.notification_id for each in deliveries]
-    numbers = queue.count_attempts(tx, ids)
-    numbered = [replace(each.attempt, attempt_number=number) for each, number in zip(deliveries, numbers, strict=True)]
-    attempts.insert(tx, list(zip(ids, numbered, strict=True)))
-    ends = [end_of_claim(each.claimed.notification_id, each.claimed.claim, each.decision) for each in deliveries]
-    current = end_claims(tx, ends, now_ms=now_ms)
+    numbered = _insert_attempts(tx, deliveries)
+    ends = [
+        end_of_claim(
+            each.claimed.notification_id,
+            each.claimed.claim,
+            each.decision,
+            attempt_number=attempt.attempt_number if attempt else None,
+        )
+        for each, attempt in zip(deliveries, numbered, strict=True)
+    ]
+    current = queue.end_claims(tx, ends, now_ms=now_ms)
+    failed = [(each, each.decision.reason) for each in compress(deliveries, current) if isinstance(each.decision, Fail)]
+    announcements.insert(tx, [*_failures(failed, now_ms, ids), *_suspend_gone(tx, failed, now_ms, ids)])
     return [Recorded(*each) for each in zip(deliveries, numbered, current, strict=True)]
+
+
+def _insert_attempts(tx: Transaction, deliveries: Sequence[Delivery]) -> list[Attempt | None]:
+    """Store the attempts that were made; return them with the numbers that they got, None where there was none."""
+    made = [(each.claimed.notification_id, each.attempt) for each in deliveries if each.attempt]
+    numbers = queue.count_attempts(tx, [notification_id for notification_id, _ in made])
+    numbered = [(id, replace(each, attempt_number=number)) for (id, each), number in zip(made, numbers, strict=True)]
+    attempts.insert(tx, numbered)
+    stored = iter(numbered)
+    return [next(stored)[1] if each.attempt else None for each in deliveries]
+
+
+def _failures(failed: Sequence[tuple[Delivery, FailureReason]], now_ms: int, ids: Ids) -> Iterator[Announcement]:
+    for delivery, reason in failed:
+        announcement = notification_failed(
+            delivery.claimed.workspace,
+            id=ids.new(),
+            now_ms=now_ms,
+            notification_id=delivery.claimed.notification_id,
+            event_id=delivery.claimed.event_id,
+            event_type=delivery.claim.event.event_type,
+            subscription_id=delivery.claim.subscription.id,
+            reason=reason,
+        )
+        if announcement is not None:
+            yield announcement
+
+
+def _suspend_gone(
+    tx: Transaction, failed: Sequence[tuple[Delivery, FailureReason]], now_ms: int, ids: Ids
+) -> Iterator[Announcement]:
+    """Suspend the subscriptions whose receivers said 410, unless they have another URL by now."""
+    served = (delivery.claim.subscription for delivery, reason in failed if reason is FailureReason.GONE)
+    suspension = Suspension(now_ms, SuspendReason.GONE)
+    # In one order, so that no two processes wait for each other's rows.
+    for uid, url in sorted({(each.uid, each.url) for each in served}):
+        suspended = subscriptions.suspend(tx, uid, suspension, url=url)
+        if suspended is not None:
+            yield subscription_suspended(suspended, id=ids.new(), now_ms=now_ms, reason=suspension.reason)
 
 
 class Recorder:
     """Takes deliveries and stores them, many in one transaction."""
 
-    def __init__(self, database: Database, *, clock: Clock, on_recorded: Callable[[Sequence[Delivery]], None]) -> None:
+    def __init__(
+        self, database: Database, *, clock: Clock, ids: Ids, on_recorded: Callable[[Sequence[Delivery]], None]
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._ids = ids
         self._on_recorded = on_recorded
         self._waiting: list[Delivery] = []
         self._wake = asyncio.Event()
@@ -78,12 +134,12 @@ class Recorder:
         )
         recorded: list[Recorded] = await retrying(self._write, batch)
         for each in recorded:
-            _log_attempt(each)
+            _log_recorded(each)
         self._on_recorded(batch)
 
     async def _write(self, batch: Sequence[Delivery]) -> list[Recorded]:
         now_ms = self._clock.now_ms()
-        return await self._database.write(lambda tx: record_attempts(tx, batch, now_ms=now_ms))
+        return await self._database.write(lambda tx: record_attempts(tx, batch, now_ms=now_ms, ids=self._ids))
 
 
 def _log_not_recorded(state: RetryCallState) -> None:
@@ -93,16 +149,25 @@ def _log_not_recorded(state: RetryCallState) -> None:
     _log.warning("attempts.not_recorded", error=str(error))
 
 
-def _log_attempt(recorded: Recorded) -> None:
-    """Write the one canonical line of an attempt. A receiver that fails is its owner's affair, so this is INFO."""
+def _log_recorded(recorded: Recorded) -> None:
+    """Write the one canonical line of an attempt. A receiver that fails is its owner's affair, so this is INFO.
+
+    Where none was made, because the event does not fit, the line is another one.
+    """
     claim, attempt = recorded.delivery.claim, recorded.attempt
+    about = {
+        "workspace": claim.event.workspace.name,
+        "notification": claim.claimed.notification_id,
+        "event_id": claim.event.id,
+        "event_type": claim.event.event_type,
+        "subscription": claim.subscription.id,
+    }
+    if attempt is None:
+        _log.info("notification.not_attempted", **about, error=recorded.delivery.misfit, **_what_follows(recorded))
+        return
     _log.info(
         "notification.attempted",
-        workspace=claim.event.workspace.name,
-        notification=claim.claimed.notification_id,
-        event_id=claim.event.id,
-        event_type=claim.event.event_type,
-        subscription=claim.subscription.id,
+        **about,
         attempt=attempt.attempt_number,
         outcome=attempt.outcome.value,
         http_status=attempt.http_status,

@@ -1,6 +1,6 @@
 """Moves all pending notifications of one subscription, slice by slice.
 
-A deleted subscription's are cancelled, a re-enabled one's are released from their hold.
+A deleted subscription's are cancelled; those of one that is served again are released from their hold.
 """
 
 import asyncio
@@ -10,9 +10,9 @@ import structlog
 
 from service.domain.clock import Clock
 from service.domain.errors import Unavailable
-from service.storage import queue, subscriptions
+from service.storage import interventions, sweeps
 from service.storage.database import Database, Transaction
-from service.storage.subscriptions import Sweep, SweepKind
+from service.storage.sweeps import Sweep, SweepKind
 
 _SLICE_MAX = 500
 _POLL_S = 5.0
@@ -64,9 +64,9 @@ class Sweeper:
 
 
 def _sweep_slice(tx: Transaction, last_uid: str, *, now_ms: int) -> Sweep | None:
-    sweep = subscriptions.next_sweep(tx, last_uid)
+    sweep = sweeps.next_sweep(tx, last_uid)
     if sweep is None:
         return None
-    last = queue.sweep(tx, sweep.kind, sweep.subscription_uid, sweep.after, now_ms=now_ms, limit=_SLICE_MAX)
-    subscriptions.advance_sweep(tx, sweep.subscription_uid, after=last)
+    last = interventions.sweep(tx, sweep.kind, sweep.subscription_uid, sweep.after, now_ms=now_ms, limit=_SLICE_MAX)
+    sweeps.advance_sweep(tx, sweep.subscription_uid, after=last)
     return sweep

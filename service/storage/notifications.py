@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Final, LiteralString
 
 from service.domain.model import FailureReason, Notification, NotificationState
 from service.domain.names import Workspace
-from service.storage import attempts
+from service.storage import attempts, changes
+from service.storage.changes import NewChange
 from service.storage.database import Row, Transaction
 
 _COLUMNS: Final[LiteralString] = """
@@ -17,10 +19,10 @@ _COLUMNS: Final[LiteralString] = """
 INSERT_NOTIFICATION: Final[LiteralString] = """
     INSERT INTO notifications (
         id, workspace, event_id, subscription_uid, subscription_id, event_type, state, due_at, held, claim,
-        attempt_count, schedule_step, interruptions, create_time
+        attempt_count, schedule_step, interruptions, create_time, complete_time, failure_reason, replay_id
     ) VALUES (
-        :id, :workspace, :event_id, :subscription_uid, :subscription_id, :event_type, 'READY', :create_time, 0, 0,
-        0, 0, 0, :create_time
+        :id, :workspace, :event_id, :subscription_uid, :subscription_id, :event_type, :state, :create_time, 0, 0,
+        0, 0, 0, :create_time, :complete_time, :failure_reason, :replay_id
     )
 """
 
@@ -49,7 +51,7 @@ SELECT_OF_SUBSCRIPTION_BEFORE: Final[LiteralString] = f"""
 
 @dataclass(frozen=True, slots=True)
 class NewNotification:
-    """A match that becomes a notification."""
+    """A match that becomes a notification. One with a `failure_reason` is FAILED from the start, without an attempt."""
 
     id: str
     workspace: Workspace
@@ -58,6 +60,8 @@ class NewNotification:
     subscription_uid: str
     subscription_id: str
     create_time_ms: int
+    replay_id: str | None = None
+    failure_reason: FailureReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class IdRange:
 
 
 def insert(tx: Transaction, notifications: Sequence[NewNotification]) -> None:
-    """Add notifications that are due at once."""
+    """Add notifications that are due at once, or failed from the start."""
     tx.each(
         INSERT_NOTIFICATION,
         [
@@ -80,17 +84,29 @@ def insert(tx: Transaction, notifications: Sequence[NewNotification]) -> None:
                 "subscription_uid": new.subscription_uid,
                 "subscription_id": new.subscription_id,
                 "event_type": new.event_type,
+                "state": "FAILED" if new.failure_reason else "READY",
                 "create_time": new.create_time_ms,
+                "complete_time": new.create_time_ms if new.failure_reason else None,
+                "failure_reason": new.failure_reason,
+                "replay_id": new.replay_id,
             }
             for new in notifications
         ],
     )
+    for now_ms, made in groupby(notifications, key=lambda new: new.create_time_ms):
+        changes.append(tx, [NewChange(new.id) for new in made], now_ms=now_ms)
 
 
 def find(tx: Transaction, workspace: Workspace, notification_id: str) -> Notification | None:
     """Return a notification with its last attempt, or None."""
     found = tx.rows(SELECT_NOTIFICATION, workspace=workspace.key, id=notification_id)
     return with_last_attempts(tx, [_notification(found[0])])[0] if found else None
+
+
+def find_each(tx: Transaction, workspace: Workspace, notification_ids: Sequence[str]) -> list[Notification | None]:
+    """Return notifications without attempts, in the order of the ids; None where there is none."""
+    found = tx.each(SELECT_NOTIFICATION, [{"workspace": workspace.key, "id": each} for each in notification_ids])
+    return [_notification(rows[0]) if rows else None for rows in found]
 
 
 def of_workspace(tx: Transaction, workspace: Workspace, ids: IdRange, *, limit: int) -> list[Notification]:

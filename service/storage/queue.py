@@ -1,7 +1,8 @@
-"""How a notification moves: due, claimed, recorded, held, cancelled. The SQL of the delivery engine.
+"""How a notification moves within the delivery engine, in SQL: due, claimed, held, and the ends of claims.
 
 A lane is the READY rows of one subscription. A claim turns a READY row into a WAITING one that is leased to this
-process; `claim` is its fencing token, which every claim, release and cancel counts up and which is never given back.
+process; `claim` is its fencing token, which every claim, release, retry and cancel counts up and which is never given
+back.
 Lanes, timer and leases are a partial index each, so that no query here looks at a row that it does not want.
 """
 
@@ -11,8 +12,9 @@ from typing import Final, LiteralString
 
 from service.domain.model import FailureReason
 from service.domain.names import Workspace
+from service.storage import changes
+from service.storage.changes import NewChange
 from service.storage.database import Row, Transaction
-from service.storage.subscriptions import SweepKind
 
 PROMOTE_DUE: Final[LiteralString] = """
     UPDATE notifications SET state = 'READY', held = 0
@@ -24,7 +26,8 @@ PROMOTE_DUE: Final[LiteralString] = """
 """
 
 SELECT_ABANDONED: Final[LiteralString] = """
-    SELECT id, subscription_uid, claim, claim_time, schedule_step, interruptions, create_time
+    SELECT id, workspace, event_id, event_type, subscription_uid, subscription_id, claim, claim_time, schedule_step,
+        interruptions, coalesce(schedule_time, create_time) AS schedule_time
     FROM notifications
     WHERE lease_owner IS NOT NULL AND lease_owner <> :owner AND due_at <= :due_until
     ORDER BY due_at LIMIT :limit {skip_locked}
@@ -65,7 +68,8 @@ CLAIM_FROM_LANE: Final[LiteralString] = """
         WHERE state = 'READY' AND subscription_uid = :subscription_uid
         ORDER BY due_at LIMIT :limit {skip_locked}
     )
-    RETURNING id, workspace, event_id, subscription_uid, claim, attempt_count, schedule_step, create_time
+    RETURNING id, workspace, event_id, subscription_uid, claim, attempt_count, schedule_step,
+        coalesce(schedule_time, create_time) AS schedule_time
 """
 
 HOLD_LANE: Final[LiteralString] = """
@@ -101,26 +105,13 @@ RELEASE_LEASE: Final[LiteralString] = """
     WHERE id = :id AND claim = :claim AND lease_owner IS NOT NULL
 """
 
-SELECT_PENDING_AFTER: Final[LiteralString] = """
-    SELECT id FROM notifications
-    WHERE subscription_uid = :subscription_uid AND complete_time IS NULL AND id > :after
-    ORDER BY id LIMIT :limit
-"""
-
-CANCEL_PENDING: Final[LiteralString] = """
-    UPDATE notifications SET
-        state = 'CANCELLED', complete_time = :now, held = 0, lease_owner = NULL, claim = claim + 1
-    WHERE id = :id AND complete_time IS NULL
-"""
-
-RELEASE_HELD: Final[LiteralString] = """
-    UPDATE notifications SET state = 'READY', due_at = :now, held = 0 WHERE id = :id AND held = 1
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A notification that this process may attempt until its lease ends."""
+    """A notification that this process may attempt until its lease ends.
+
+    `schedule_time_ms` is when its retry schedule began.
+    """
 
     notification_id: str
     workspace: Workspace
@@ -129,7 +120,7 @@ class Claimed:
     claim: int
     attempt_count: int
     schedule_step: int
-    create_time_ms: int
+    schedule_time_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +128,16 @@ class Abandoned:
     """A notification whose claim ended without an outcome: its process is gone, or lost its lease."""
 
     notification_id: str
+    workspace: Workspace
+    event_id: str
+    event_type: str
     subscription_uid: str
+    subscription_id: str
     claim: int
     claim_time_ms: int
     schedule_step: int
     interruptions: int
-    create_time_ms: int
+    schedule_time_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +150,13 @@ class LaneClaim:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A claim ends in an end state."""
+    """A claim ends in an end state, because of an attempt unless `attempt_number` is None."""
 
     notification_id: str
     claim: int
     succeeded: bool
     failure_reason: FailureReason | None = None
+    attempt_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +168,7 @@ class Postponed:
     due_at_ms: int
     schedule_step: int
     interruptions: int = 0
+    attempt_number: int | None = None
 
 
 def promote_due(tx: Transaction, *, now_ms: int, limit: int) -> int:
@@ -185,12 +182,16 @@ def abandoned(tx: Transaction, *, owner: str, due_until_ms: int, limit: int) -> 
     return [
         Abandoned(
             notification_id=row["id"],
+            workspace=Workspace.from_key(row["workspace"]),
+            event_id=row["event_id"],
+            event_type=row["event_type"],
             subscription_uid=row["subscription_uid"],
+            subscription_id=row["subscription_id"],
             claim=row["claim"],
             claim_time_ms=row["claim_time"],
             schedule_step=row["schedule_step"],
             interruptions=row["interruptions"],
-            create_time_ms=row["create_time"],
+            schedule_time_ms=row["schedule_time"],
         )
         for row in rows
     ]
@@ -238,8 +239,16 @@ def count_attempts(tx: Transaction, notification_ids: Sequence[str]) -> list[int
     return [int(rows[0]["attempt_count"]) for rows in counted]
 
 
-def finish(tx: Transaction, finished: Sequence[Finished], *, now_ms: int) -> list[bool]:
-    """End claims for good; say of each whether it was current. A stale one changes nothing."""
+def end_claims(tx: Transaction, ends: Sequence[Finished | Postponed], *, now_ms: int) -> list[bool]:
+    """End claims; say of each whether it was current. Stale ones change no state."""
+    finished = iter(_finish(tx, [each for each in ends if isinstance(each, Finished)], now_ms=now_ms))
+    postponed = iter(_postpone(tx, [each for each in ends if isinstance(each, Postponed)], now_ms=now_ms))
+    current = [next(finished if isinstance(each, Finished) else postponed) for each in ends]
+    _log_ends(tx, ends, current, now_ms=now_ms)
+    return current
+
+
+def _finish(tx: Transaction, finished: Sequence[Finished], *, now_ms: int) -> list[bool]:
     changed = tx.each(
         FINISH,
         [
@@ -256,8 +265,7 @@ def finish(tx: Transaction, finished: Sequence[Finished], *, now_ms: int) -> lis
     return [bool(rows) for rows in changed]
 
 
-def postpone(tx: Transaction, postponed: Sequence[Postponed], *, now_ms: int) -> list[bool]:
-    """End claims with a later attempt; say of each whether it was current. A stale one changes nothing."""
+def _postpone(tx: Transaction, postponed: Sequence[Postponed], *, now_ms: int) -> list[bool]:
     changed = tx.each(
         RETRY_LATER,
         [
@@ -280,20 +288,17 @@ def release_leases(tx: Transaction, claims: Sequence[Claimed], *, now_ms: int) -
     tx.each(RELEASE_LEASE, [{"id": each.notification_id, "claim": each.claim, "now": now_ms} for each in claims])
 
 
-def sweep(
-    tx: Transaction, kind: SweepKind, subscription_uid: str, after: str, *, now_ms: int, limit: int
-) -> str | None:
-    """Cancel, or release from hold, the next pending notifications of a subscription.
-
-    Returns:
-        The last id looked at, to go on from; None when there is none left.
-    """
-    rows = tx.rows(SELECT_PENDING_AFTER, subscription_uid=subscription_uid, after=after, limit=limit)
-    tx.each(
-        CANCEL_PENDING if kind is SweepKind.CANCEL else RELEASE_HELD,
-        [{"id": row["id"], "now": now_ms} for row in rows],
+def _log_ends(tx: Transaction, ends: Sequence[Finished | Postponed], current: Sequence[bool], *, now_ms: int) -> None:
+    # An attempt is a change also when its claim was stale and the state stays.
+    changes.append(
+        tx,
+        [
+            NewChange(each.notification_id, each.attempt_number)
+            for each, is_current in zip(ends, current, strict=True)
+            if is_current or each.attempt_number is not None
+        ],
+        now_ms=now_ms,
     )
-    return str(rows[-1]["id"]) if len(rows) == limit else None
 
 
 def _claimed(row: Row) -> Claimed:
@@ -305,5 +310,5 @@ def _claimed(row: Row) -> Claimed:
         claim=row["claim"],
         attempt_count=row["attempt_count"],
         schedule_step=row["schedule_step"],
-        create_time_ms=row["create_time"],
+        schedule_time_ms=row["schedule_time"],
     )

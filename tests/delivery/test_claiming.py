@@ -1,5 +1,6 @@
 """One tick of the dispatcher: take over, promote, hold, and claim lane by lane."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,14 +10,17 @@ from typing import Any, Final
 import pytest
 
 from service.delivery.claiming import TakeOverWork, Tick, TickWork
-from service.storage import events, queue
+from service.domain.model import SuspendReason, Suspension
+from service.storage import announcements, events, interventions, queue, sweeps
 from service.storage.database import Row, Transaction, Value
 from service.storage.queue import LaneClaim
 from service.storage.sqlite import SqliteDatabase
-from service.storage.subscriptions import SweepKind
+from service.storage.sweeps import SweepKind
 from tests.fakes import (
     NOW_MS,
     TWO_RETRIES,
+    WORKSPACE,
+    CountingIds,
     change,
     event_of,
     outcomes,
@@ -30,6 +34,7 @@ from tests.fakes import (
 
 LEASE_MS: Final = 60_000
 DAYS_14_MS: Final = 14 * 24 * 3_600_000
+GONE: Final = Suspension(NOW_MS, SuspendReason.GONE)
 
 
 async def tick(database: SqliteDatabase, **given: Any) -> Tick:
@@ -42,6 +47,7 @@ async def tick(database: SqliteDatabase, **given: Any) -> Tick:
         "in_flight": {},
         "cursor": "",
         "rng": Random(1),
+        "ids": CountingIds(),
     }
     return await database.write(TickWork(**plain | given))
 
@@ -56,7 +62,8 @@ async def claim_as_another(database: SqliteDatabase, uid: str, *, now_ms: int = 
 
 async def take_over(database: SqliteDatabase, *, due_until_ms: int, now_ms: int = NOW_MS) -> int:
     """Take over what another process left."""
-    return await database.write(TakeOverWork(owner="me", due_until_ms=due_until_ms, now_ms=now_ms, rng=Random(1)))
+    work = TakeOverWork("me", due_until_ms=due_until_ms, now_ms=now_ms, rng=Random(1), ids=CountingIds())
+    return await database.write(work)
 
 
 def by_lane(found: Tick) -> dict[str, int]:
@@ -168,7 +175,7 @@ async def test_event_owed_to_many_subscriptions_is_read_and_kept_once(database: 
     uids = [f"s{number:02}" for number in range(40)]
     await subscribe(database, *map(subscription_of, uids))
     await owe(database, event_of(payload=b'"long"'), uids)
-    work = TickWork("me", NOW_MS, LEASE_MS, 1024, {}, Random(1))
+    work = TickWork("me", NOW_MS, LEASE_MS, 1024, {}, Random(1), CountingIds())
 
     def counted(tx: Transaction) -> tuple[Tick, int]:
         counter = ReadCounter(tx, events.SELECT_EVENT)
@@ -183,9 +190,14 @@ async def test_event_owed_to_many_subscriptions_is_read_and_kept_once(database: 
 # --- subscriptions that are not served
 
 
-async def test_notifications_of_a_disabled_subscription_are_held(database: SqliteDatabase) -> None:
-    """They keep waiting, and the others go on."""
-    await subscribe(database, subscription_of("a", enabled=False), subscription_of("b"))
+@pytest.mark.parametrize(
+    "changes", [{"enabled": False}, {"suspension": GONE}, {"enabled": False, "suspension": GONE}], ids=str
+)
+async def test_notifications_of_a_subscription_that_is_not_served_are_held(
+    database: SqliteDatabase, changes: dict[str, Any]
+) -> None:
+    """Disabled or suspended: they keep waiting, and the others go on."""
+    await subscribe(database, subscription_of("a", **changes), subscription_of("b"))
     ids = await owe(database, event_of(), ["a", "a", "b"])
 
     found = await tick(database)
@@ -193,6 +205,22 @@ async def test_notifications_of_a_disabled_subscription_are_held(database: Sqlit
     assert ({"b": 1}, False, NOW_MS + DAYS_14_MS) == (by_lane(found), found.has_more, found.next_due_ms)
     assert [1, 1, 0] == [(await stored(database, each))["held"] for each in ids]
     assert {} == by_lane(await tick(database))
+
+
+async def test_what_was_held_is_claimed_once_the_subscription_is_served_again(database: SqliteDatabase) -> None:
+    """All of it, also what a tick met only just before."""
+    await subscribe(database, subscription_of("a", suspension=GONE))
+    ids = await owe(database, event_of(), ["a"] * 3)
+    await tick(database)
+    await change(database, subscription_of("a"))
+    before = await tick(database)
+    await database.write(lambda tx: sweeps.start_release(tx, "a"))
+    await database.write(lambda tx: interventions.sweep(tx, SweepKind.RELEASE, "a", "", now_ms=NOW_MS, limit=9))
+
+    found = await tick(database)
+
+    assert ({}, {"a": 3}) == (by_lane(before), by_lane(found))
+    assert [0, 0, 0] == [(await stored(database, each))["held"] for each in ids]
 
 
 async def test_held_in_one_tick_is_bounded_over_all_lanes(database: SqliteDatabase) -> None:
@@ -269,6 +297,9 @@ async def test_two_interruptions_in_a_row_are_free_and_the_third_moves_the_sched
         ("FAILED", 2, 0, "ATTEMPTS_EXHAUSTED"),
     ] == seen
     assert [(number, "INTERRUPTED") for number in range(1, 6)] == await outcomes(database, one)
+    [failure] = await database.read(lambda tx: announcements.after(tx, "", limit=9))
+    assert "tidings.notification.failed" == failure.event_type
+    assert f"{WORKSPACE.name}/notifications/{one}" == json.loads(failure.payload)["notification"]
 
 
 async def test_interrupted_attempt_says_when_its_claim_began(database: SqliteDatabase) -> None:
@@ -307,10 +338,10 @@ async def test_abandoned_claim_of_a_deleted_subscription_ends_cancelled(database
     before, after = await owe(database, event_of(), ["a", "a"])
     await claim_as_another(database, "a")
     await unsubscribe(database, "a")
-    await database.write(lambda tx: queue.sweep(tx, SweepKind.CANCEL, "a", "", now_ms=NOW_MS, limit=1))
+    await database.write(lambda tx: interventions.sweep(tx, SweepKind.CANCEL, "a", "", now_ms=NOW_MS, limit=1))
 
     found = await tick(database, now_ms=NOW_MS + LEASE_MS)
-    await database.write(lambda tx: queue.sweep(tx, SweepKind.CANCEL, "a", before, now_ms=NOW_MS, limit=9))
+    await database.write(lambda tx: interventions.sweep(tx, SweepKind.CANCEL, "a", before, now_ms=NOW_MS, limit=9))
 
     assert [] == found.claims
     assert ["CANCELLED", "CANCELLED"] == await states(database, [before, after])

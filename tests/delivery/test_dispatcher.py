@@ -22,6 +22,7 @@ from tests.fakes import (
     SECOND_MS,
     TWO_RETRIES,
     WAIT_S,
+    CountingIds,
     FakeClock,
     FakeTransport,
     HookedDatabase,
@@ -41,7 +42,7 @@ NEVER_S: Final = 3_600.0
 
 def dispatcher_of(database: Database, transport: FakeTransport, clock: FakeClock, **given: Any) -> Dispatcher:
     """Return a dispatcher that looks for work only when it is woken, or when something is due."""
-    plain: dict[str, Any] = {"owner": "me", "lease_s": 60.0, "slots": 64, "poll_s": NEVER_S}
+    plain: dict[str, Any] = {"ids": CountingIds(), "owner": "me", "lease_s": 60.0, "slots": 64, "poll_s": NEVER_S}
     courier = Courier(transport, clock=clock, rng=Random(1))
     return Dispatcher(database, courier, clock=clock, rng=Random(2), **plain | given)
 
@@ -81,6 +82,19 @@ async def test_what_is_published_is_delivered_after_a_wake(database: SqliteDatab
 
     assert ["SUCCEEDED"] * 3 == await states(database, ids)
     assert [[(1, "SUCCEEDED")]] * 3 == [await outcomes(database, each) for each in ids]
+
+
+async def test_recorded_attempts_are_announced_once_they_are_committed(
+    database: SqliteDatabase, clock: FakeClock
+) -> None:
+    """So that watches are told at once."""
+    await subscribe(database, subscription_of("a"))
+    [one] = await owe(database, event_of(), ["a"])
+    recorded = asyncio.Event()
+    async with running(dispatcher_of(database, FakeTransport(), clock, on_recorded=recorded.set)):
+        async with asyncio.timeout(WAIT_S):
+            await recorded.wait()
+        assert [(1, "SUCCEEDED")] == await outcomes(database, one)
 
 
 async def test_retry_is_made_when_it_is_due(database: SqliteDatabase, clock: FakeClock) -> None:

@@ -1,6 +1,7 @@
 """Recording attempts: many in one commit, none lost, each with its line in the log."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
@@ -10,16 +11,18 @@ from structlog.testing import capture_logs
 
 from service.delivery.claiming import Claim, TickWork
 from service.delivery.courier import Courier, Delivery
-from service.delivery.recorder import Recorder, record_attempts
+from service.delivery.recorder import Recorded, Recorder, record_attempts
+from service.domain.model import Format, SuspendReason, Suspension
 from service.domain.outcomes import Reply, Unreachable, UnreachableKind
-from service.storage import queue
+from service.storage import announcements, interventions, queue, subscriptions
 from service.storage.database import Database
 from service.storage.sqlite import SqliteDatabase
-from service.storage.subscriptions import SweepKind
+from service.storage.sweeps import SweepKind
 from tests.fakes import (
     NOW_MS,
     TWO_RETRIES,
     WAIT_S,
+    CountingIds,
     FakeClock,
     FakeTransport,
     HookedDatabase,
@@ -41,7 +44,7 @@ async def claims_of(database: SqliteDatabase, count: int) -> list[Claim]:
     uids = [f"s{number % 200:03}" for number in range(count)]
     await subscribe(database, *(subscription_of(uid, retry_policy=TWO_RETRIES) for uid in sorted(set(uids))))
     await owe(database, event_of(), uids)
-    tick = await database.write(TickWork("me", NOW_MS, 60_000, 8 * count + 8, {}, Random(1)))
+    tick = await database.write(TickWork("me", NOW_MS, 60_000, 8 * count + 8, {}, Random(1), CountingIds()))
     assert count == len(tick.claims)
     return tick.claims
 
@@ -62,7 +65,7 @@ async def record(database: Database, deliveries: Sequence[Delivery], clock: Fake
             all_recorded.set()
 
     with capture_logs() as logs:
-        recorder = Recorder(database, clock=clock, on_recorded=on_recorded)
+        recorder = Recorder(database, clock=clock, ids=CountingIds(), on_recorded=on_recorded)
         for delivery in deliveries:
             recorder.add(delivery)
         running = asyncio.create_task(recorder.run())
@@ -72,6 +75,17 @@ async def record(database: Database, deliveries: Sequence[Delivery], clock: Fake
         await asyncio.wait([running])
     assert list(deliveries) == recorded
     return [dict(entry) for entry in logs]
+
+
+def number_of(recorded: Recorded) -> int | None:
+    """Return the number under which an attempt was stored."""
+    return recorded.attempt.attempt_number if recorded.attempt else None
+
+
+async def announced(database: Database) -> list[tuple[str, dict[str, Any]]]:
+    """Return the operational events that are to be published, in order: type and payload."""
+    found = await database.read(lambda tx: announcements.after(tx, "", limit=100))
+    return [(each.event_type, json.loads(each.payload)) for each in found]
 
 
 async def test_what_has_piled_up_goes_into_few_commits(database: SqliteDatabase, clock: FakeClock) -> None:
@@ -91,11 +105,11 @@ async def test_each_delivery_moves_its_notification(database: SqliteDatabase, cl
     claims = await claims_of(database, 4)
     deliveries = [await delivered(claim, answer, clock) for claim, answer in zip(claims, answers, strict=True)]
 
-    recorded = await database.write(lambda tx: record_attempts(tx, deliveries, now_ms=NOW_MS + 1))
+    recorded = await database.write(lambda tx: record_attempts(tx, deliveries, now_ms=NOW_MS + 1, ids=CountingIds()))
 
     ids = [each.claimed.notification_id for each in deliveries]
     assert ["WAITING", "SUCCEEDED", "FAILED", "WAITING"] == await states(database, ids)
-    assert [(1, True)] * 4 == [(each.attempt.attempt_number, each.was_current) for each in recorded]
+    assert [(1, True)] * 4 == [(number_of(each), each.was_current) for each in recorded]
     assert [[(1, name)] for name in ("TIMED_OUT", "SUCCEEDED", "GONE", "REJECTED")] == [
         await outcomes(database, each) for each in ids
     ]
@@ -154,7 +168,7 @@ async def test_stale_outcome_is_logged_as_such(database: SqliteDatabase, clock: 
     [claim] = await claims_of(database, 1)
     cancel = SweepKind.CANCEL
     await database.write(lambda tx: queue.count_attempts(tx, [claim.claimed.notification_id]))
-    await database.write(lambda tx: queue.sweep(tx, cancel, "s000", "", now_ms=NOW_MS, limit=9))
+    await database.write(lambda tx: interventions.sweep(tx, cancel, "s000", "", now_ms=NOW_MS, limit=9))
 
     [entry] = await record(database, [await delivered(claim, reply_of(204), clock)], clock)
 
@@ -168,8 +182,117 @@ async def test_two_outcomes_of_one_notification_are_both_recorded(database: Sqli
     lost = replace(claim, claimed=replace(claim.claimed, claim=claim.claimed.claim - 1))
     deliveries = [await delivered(lost, reply_of(410), clock), await delivered(claim, reply_of(204), clock)]
 
-    recorded = await database.write(lambda tx: record_attempts(tx, deliveries, now_ms=NOW_MS))
+    recorded = await database.write(lambda tx: record_attempts(tx, deliveries, now_ms=NOW_MS, ids=CountingIds()))
 
-    assert [(1, False), (2, True)] == [(each.attempt.attempt_number, each.was_current) for each in recorded]
+    assert [(1, False), (2, True)] == [(number_of(each), each.was_current) for each in recorded]
     assert ["SUCCEEDED"] == await states(database, [claim.claimed.notification_id])
     assert [(1, "GONE"), (2, "SUCCEEDED")] == await outcomes(database, claim.claimed.notification_id)
+
+
+async def test_event_that_does_not_fit_ends_its_claim_without_an_attempt(
+    database: SqliteDatabase, clock: FakeClock
+) -> None:
+    """The log says why, beside attempts that were made."""
+    misfit, fit = await claims_of(database, 2)
+    misfit = replace(misfit, subscription=replace(misfit.subscription, format=Format.EVENT_CODE))
+    deliveries = [await delivered(each, reply_of(204), clock) for each in (misfit, fit)]
+
+    not_attempted, attempted = await record(database, deliveries, clock)
+
+    ids = [each.claimed.notification_id for each in deliveries]
+    assert ["FAILED", "SUCCEEDED"] == await states(database, ids)
+    assert [[], [(1, "SUCCEEDED")]] == [await outcomes(database, each) for each in ids]
+    row = await stored(database, ids[0])
+    assert ("FORMAT_NOT_APPLICABLE", 0) == (row["failure_reason"], row["attempt_count"])
+    assert {
+        "event": "notification.not_attempted",
+        "log_level": "info",
+        "workspace": "organizations/acme/workspaces/main",
+        "notification": ids[0],
+        "event_id": "event-1",
+        "event_type": "agent.created",
+        "subscription": "s000",
+        "error": "the event's type has no category and code, which EVENT_CODE needs",
+        "state": "FAILED",
+        "failure_reason": "FORMAT_NOT_APPLICABLE",
+    } == not_attempted
+    assert "notification.attempted" == attempted["event"]
+
+
+async def test_each_failure_is_announced_with_its_reason(database: SqliteDatabase, clock: FakeClock) -> None:
+    """What succeeds or is tried again is not."""
+    succeeded, postponed, exhausted, misfit = await claims_of(database, 4)
+    exhausted = replace(exhausted, claimed=replace(exhausted.claimed, schedule_step=2))
+    misfit = replace(misfit, subscription=replace(misfit.subscription, format=Format.EVENT_CODE))
+    claims = (succeeded, postponed, exhausted, misfit)
+    answers: tuple[Reply | Unreachable, ...] = (reply_of(204), TIMED_OUT, reply_of(500), reply_of(204))
+    deliveries = [await delivered(claim, answer, clock) for claim, answer in zip(claims, answers, strict=True)]
+
+    await database.write(lambda tx: record_attempts(tx, deliveries, now_ms=NOW_MS, ids=CountingIds()))
+
+    assert [
+        ("tidings.notification.failed", exhausted.claimed.notification_id, "s002", "ATTEMPTS_EXHAUSTED"),
+        ("tidings.notification.failed", misfit.claimed.notification_id, "s003", "FORMAT_NOT_APPLICABLE"),
+    ] == [
+        (event_type, *(last_part(told[key]) for key in ("notification", "subscription", "failure_reason")))
+        for event_type, told in await announced(database)
+    ]
+
+
+async def test_failure_of_an_operational_event_is_not_announced(database: SqliteDatabase, clock: FakeClock) -> None:
+    """It would cause the next one, for ever."""
+    [claim] = await claims_of(database, 1)
+    claim = replace(claim, event=replace(claim.event, event_type="tidings.notification.failed"))
+    deliveries = [await delivered(claim, reply_of(410), clock)]
+
+    await database.write(lambda tx: record_attempts(tx, deliveries, now_ms=NOW_MS, ids=CountingIds()))
+
+    assert ["FAILED"] == await states(database, [claim.claimed.notification_id])
+    assert ["tidings.subscription.suspended"] == [event_type for event_type, _ in await announced(database)]
+
+
+async def test_receiver_that_is_gone_suspends_its_subscription_once(database: SqliteDatabase, clock: FakeClock) -> None:
+    """Two notifications say so at once; both fail, and one suspension is announced."""
+    first, second, other = await claims_of_two(database)
+    deliveries = [await delivered(claim, reply_of(410), clock) for claim in (first, second)]
+    deliveries.append(await delivered(other, reply_of(204), clock))
+
+    await database.write(lambda tx: record_attempts(tx, deliveries, now_ms=NOW_MS + 5, ids=CountingIds()))
+
+    found = await database.read(lambda tx: subscriptions.find_by_uid(tx, ["gone", "other"]))
+    assert Suspension(NOW_MS + 5, SuspendReason.GONE) == found["gone"].suspension
+    assert found["other"].suspension is None
+    assert [
+        "tidings.notification.failed",
+        "tidings.notification.failed",
+        "tidings.subscription.suspended",
+    ] == [event_type for event_type, _ in await announced(database)]
+
+
+async def test_late_word_that_a_receiver_is_gone_suspends_nothing(database: SqliteDatabase, clock: FakeClock) -> None:
+    """Neither when the claim was lost, nor when the subscription has another URL by now."""
+    first, second, _ = await claims_of_two(database)
+    stale = replace(first, claimed=replace(first.claimed, claim=first.claimed.claim - 1))
+    moved = replace(second, subscription=replace(second.subscription, url="https://before.example/"))
+    deliveries = [await delivered(claim, reply_of(410), clock) for claim in (stale, moved)]
+
+    await database.write(lambda tx: record_attempts(tx, deliveries, now_ms=NOW_MS, ids=CountingIds()))
+
+    found = await database.read(lambda tx: subscriptions.find_by_uid(tx, ["gone"]))
+    assert found["gone"].suspension is None
+    assert ["WAITING", "FAILED"] == await states(
+        database, [first.claimed.notification_id, second.claimed.notification_id]
+    )
+    assert ["tidings.notification.failed"] == [event_type for event_type, _ in await announced(database)]
+
+
+async def claims_of_two(database: SqliteDatabase) -> list[Claim]:
+    """Claim two notifications of subscription `gone` and one of `other`."""
+    await subscribe(database, subscription_of("gone"), subscription_of("other"))
+    await owe(database, event_of(), ["gone", "gone", "other"])
+    tick = await database.write(TickWork("me", NOW_MS, 60_000, 64, {}, Random(1), CountingIds()))
+    return sorted(tick.claims, key=lambda claim: claim.claimed.notification_id)
+
+
+def last_part(name: str) -> str:
+    return name.rpartition("/")[2]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from service.delivery.sweeper import Sweeper
-from service.storage import queue, subscriptions
+from service.storage import queue, sweeps
 from service.storage.sqlite import SqliteDatabase
-from service.storage.subscriptions import SweepKind
+from service.storage.sweeps import SweepKind
 from tests.fakes import (
     NOW_MS,
     WAIT_S,
@@ -42,7 +42,7 @@ def releases() -> Releases:
 async def hold(database: SqliteDatabase, uid: str) -> None:
     """Hold what is ready in a lane, and then ask for its release."""
     await database.write(lambda tx: queue.hold(tx, uid, hold_end_ms=NOW_MS + 1000, limit=10_000))
-    await database.write(lambda tx: subscriptions.start_release(tx, uid))
+    await database.write(lambda tx: sweeps.start_release(tx, uid))
 
 
 async def test_slice_moves_at_most_500_and_the_sweep_ends(
@@ -124,3 +124,22 @@ async def test_sweep_goes_on_when_the_database_answers_again(database: SqliteDat
     await asyncio.wait([running])
 
     assert (["READY"], True) == (await states(database, ids), hooked.writes > 1)
+
+
+async def test_release_that_is_asked_for_again_begins_again(
+    database: SqliteDatabase, clock: FakeClock, releases: Releases
+) -> None:
+    """What was held behind the first one's back is met by the second."""
+    await subscribe(database, subscription_of("a"))
+    ids = await owe(database, event_of(), ["a"] * 600)
+    await hold(database, "a")
+    sweeper = Sweeper(database, clock=clock, on_released=releases)
+    await sweeper.sweep_slice()
+    between = await states(database, [ids[0], ids[-1]])
+    await hold(database, "a")
+
+    while await sweeper.sweep_slice() is not None:
+        pass
+
+    assert ["READY", "WAITING"] == between
+    assert {"READY"} == set(await states(database, ids))

@@ -9,11 +9,11 @@ from typing import Any, Final
 import pytest
 
 from service.domain.model import Attempt, AttemptOutcome, FailureReason
-from service.storage import attempts, queue, subscriptions
+from service.storage import attempts, interventions, queue, subscriptions, sweeps
 from service.storage.database import Database, Transaction
 from service.storage.dialect import Dialect, for_postgres, render
 from service.storage.queue import Claimed, Finished, LaneClaim, Postponed
-from service.storage.subscriptions import SweepKind
+from service.storage.sweeps import SweepKind
 from tests.fakes import NOW_MS, event_of, outcomes, owe, states, stored, subscribe, subscription_of
 from tests.storage.test_portability import statements_of
 
@@ -39,7 +39,7 @@ async def succeed(database: Database, claimed: Claimed) -> bool:
     def work(tx: Transaction) -> bool:
         [number] = queue.count_attempts(tx, [claimed.notification_id])
         attempts.insert(tx, [(claimed.notification_id, Attempt(number, AttemptOutcome.SUCCEEDED, NOW_MS, 1))])
-        [held] = queue.finish(tx, [Finished(claimed.notification_id, claimed.claim, succeeded=True)], now_ms=NOW_MS)
+        [held] = queue.end_claims(tx, [Finished(claimed.notification_id, claimed.claim, succeeded=True)], now_ms=NOW_MS)
         return held
 
     return await database.write(work)
@@ -59,7 +59,7 @@ async def next_due_ms(database: Database, owner: str = ME) -> int | None:
 async def postpone(database: Database, claimed: Claimed, due_at_ms: int, **more: int) -> list[bool]:
     """End a claim with a later attempt."""
     later = Postponed(claimed.notification_id, claimed.claim, due_at_ms, schedule_step=1, **more)
-    return await database.write(lambda tx: queue.postpone(tx, [later], now_ms=NOW_MS))
+    return await database.write(lambda tx: queue.end_claims(tx, [later], now_ms=NOW_MS))
 
 
 async def hold(database: Database, uid: str, hold_end_ms: int, *, limit: int = 100) -> int:
@@ -146,7 +146,7 @@ async def test_claim_numbers_only_grow(database: Database) -> None:
     numbers.append((await stored(database, one.notification_id))["claim"])
     await claim(database, "a", owner=OTHER)
     numbers.append((await stored(database, one.notification_id))["claim"])
-    await database.write(lambda tx: queue.sweep(tx, SweepKind.CANCEL, "a", "", now_ms=NOW_MS, limit=9))
+    await database.write(lambda tx: interventions.sweep(tx, SweepKind.CANCEL, "a", "", now_ms=NOW_MS, limit=9))
     numbers.append((await stored(database, one.notification_id))["claim"])
 
     assert sorted(set(numbers)) == numbers
@@ -185,7 +185,7 @@ async def test_failed_notification_keeps_its_reason(database: Database) -> None:
     [one] = await claim(database, "a", limit=1)
     end = Finished(one.notification_id, one.claim, succeeded=False, failure_reason=FailureReason.GONE)
 
-    assert [True] == await database.write(lambda tx: queue.finish(tx, [end], now_ms=NOW_MS + 7))
+    assert [True] == await database.write(lambda tx: queue.end_claims(tx, [end], now_ms=NOW_MS + 7))
 
     row = await stored(database, one.notification_id)
     assert ("FAILED", "GONE", NOW_MS + 7) == (row["state"], row["failure_reason"], row["complete_time"])
@@ -292,7 +292,8 @@ async def sweep_all(database: Database, kind: SweepKind, uid: str, *, limit: int
     """Sweep slice by slice to the end; return where each slice came to."""
     reached: list[str | None] = [""]
     while (after := reached[-1]) is not None:
-        reached.append(await database.write(lambda tx: queue.sweep(tx, kind, uid, after, now_ms=NOW_MS, limit=limit)))
+        last = await database.write(lambda tx: interventions.sweep(tx, kind, uid, after, now_ms=NOW_MS, limit=limit))
+        reached.append(last)
     return reached[1:]
 
 
@@ -348,28 +349,28 @@ async def test_sweep_that_was_interrupted_goes_on_where_it_stood(database: Datab
     await database.write(lambda tx: subscriptions.delete(tx, "a", revision=2, now_ms=NOW_MS))
 
     def slice_(tx: Transaction) -> str | None:
-        sweep = subscriptions.next_sweep(tx)
+        sweep = sweeps.next_sweep(tx)
         assert sweep is not None
-        last = queue.sweep(tx, sweep.kind, sweep.subscription_uid, sweep.after, now_ms=NOW_MS, limit=2)
-        subscriptions.advance_sweep(tx, sweep.subscription_uid, after=last)
+        last = interventions.sweep(tx, sweep.kind, sweep.subscription_uid, sweep.after, now_ms=NOW_MS, limit=2)
+        sweeps.advance_sweep(tx, sweep.subscription_uid, after=last)
         return sweep.after
 
     assert "" == await database.write(slice_)
     assert ["CANCELLED"] * 2 + ["READY"] * 3 == await states(database, ids)
     assert [ids[1], ids[3]] == [await database.write(slice_) for _ in range(2)]
     assert ["CANCELLED"] * 5 == await states(database, ids)
-    assert await database.read(subscriptions.next_sweep) is None
+    assert await database.write(sweeps.next_sweep) is None
 
 
 async def test_sweeps_take_turns(database: Database) -> None:
     """One that is very long must not keep the others waiting."""
     await subscribe(database, *map(subscription_of, "abc"))
     for uid in "abc":
-        await database.write(partial(subscriptions.start_release, uid=uid))
+        await database.write(partial(sweeps.start_release, uid=uid))
 
     def turns(tx: Transaction) -> Iterator[str]:
         uid = ""
-        while (sweep := subscriptions.next_sweep(tx, uid)) is not None:
+        while (sweep := sweeps.next_sweep(tx, uid)) is not None:
             uid = sweep.subscription_uid
             yield uid
 

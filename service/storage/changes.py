@@ -1,0 +1,160 @@
+"""The log of changes in SQL: what watches read, one row per notification made, attempt recorded and change of state.
+
+A row keeps what later changes overwrite. The rest is in the notification's own row, which never loses it. Rows are
+written in the transaction of the change, by whoever makes it, so the log leaves nothing out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, LiteralString
+
+from service.domain.model import FailureReason, NotificationState
+from service.domain.names import Workspace
+from service.storage.database import Row, Transaction
+
+# Read from the notification's row, so the log says what the API would show. An attempt's row counts no later attempt,
+# should two be recorded in one transaction.
+APPEND: Final[LiteralString] = """
+    INSERT INTO changes (
+        workspace, notification_id, subscription_uid, state, attempt_count, next_attempt_time, complete_time,
+        failure_reason, attempt_number, create_time
+    )
+    SELECT
+        workspace, id, subscription_uid,
+        CASE WHEN complete_time IS NULL THEN 'PENDING' ELSE state END,
+        coalesce(CAST(:attempt_number AS BIGINT), attempt_count),
+        CASE WHEN complete_time IS NULL AND lease_owner IS NULL AND held = 0 THEN due_at END,
+        complete_time, failure_reason, CAST(:attempt_number AS BIGINT), CAST(:now AS BIGINT)
+    FROM notifications WHERE id = :notification_id
+"""
+
+# The horizon counts where every row has been pruned.
+SELECT_LAST_NUMBER: Final[LiteralString] = """
+    SELECT coalesce((SELECT max(number) FROM changes), number) AS number FROM change_horizon WHERE id = 1
+"""
+
+SELECT_HORIZON: Final[LiteralString] = "SELECT number FROM change_horizon WHERE id = 1"
+
+SELECT_AFTER: Final[LiteralString] = """
+    SELECT
+        number, notification_id, subscription_uid, state, attempt_count, next_attempt_time, complete_time,
+        failure_reason, attempt_number
+    FROM changes
+    WHERE workspace = :workspace AND number > :after AND number <= :until
+    ORDER BY number LIMIT :limit
+"""
+
+SELECT_WORKSPACES_AFTER: Final[LiteralString] = """
+    SELECT number, workspace FROM changes WHERE number > :after AND number <= :until ORDER BY number LIMIT :limit
+"""
+
+SELECT_PRUNABLE: Final[LiteralString] = """
+    SELECT max(number) AS number FROM (
+        SELECT number, create_time FROM changes ORDER BY number LIMIT :limit
+    ) AS oldest
+    WHERE create_time < :before
+"""
+
+ADVANCE_HORIZON: Final[LiteralString] = """
+    UPDATE change_horizon SET number = :number WHERE id = 1 AND number < :number
+"""
+
+DELETE_UP_TO: Final[LiteralString] = "DELETE FROM changes WHERE number <= :number"
+
+
+@dataclass(frozen=True, slots=True)
+class NewChange:
+    """A notification that was changed, and the number of the attempt whose outcome it was, if it was one's."""
+
+    notification_id: str
+    attempt_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What changes of a notification, as it was after one change. `attempt_number` is that of the change itself."""
+
+    number: int
+    notification_id: str
+    subscription_uid: str
+    state: NotificationState
+    attempt_count: int
+    next_attempt_time_ms: int | None
+    complete_time_ms: int | None
+    failure_reason: FailureReason | None
+    attempt_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedWorkspaces:
+    """The keys of workspaces in which something changed, and up to which number that was looked at."""
+
+    keys: frozenset[str]
+    number: int
+
+
+def append(tx: Transaction, new: Sequence[NewChange], *, now_ms: int) -> None:
+    """Log what the notifications' rows say now. After the change, in its transaction."""
+    tx.each(
+        APPEND,
+        [
+            {"notification_id": each.notification_id, "attempt_number": each.attempt_number, "now": now_ms}
+            for each in new
+        ],
+    )
+
+
+def last_number(tx: Transaction) -> int:
+    """Return the number up to which every change is committed, so that no smaller one can still appear.
+
+    SQLite gives numbers out in the order of commits. Where a database does not, this is the place that stops at the
+    oldest transaction still open.
+    """
+    return int(tx.rows(SELECT_LAST_NUMBER)[0]["number"])
+
+
+def horizon(tx: Transaction) -> int:
+    """Return the number up to which changes may have been pruned."""
+    return int(tx.rows(SELECT_HORIZON)[0]["number"])
+
+
+def after(tx: Transaction, workspace: Workspace, number: int, *, until: int, limit: int) -> list[Change]:
+    """Return a workspace's changes in their order, those after `number` and up to `until`."""
+    rows = tx.rows(SELECT_AFTER, workspace=workspace.key, after=number, until=until, limit=limit)
+    return [_change(row) for row in rows]
+
+
+def workspaces_after(tx: Transaction, number: int, *, limit: int) -> ChangedWorkspaces:
+    """Return the workspaces of the next changes after a number, from at most `limit` rows."""
+    rows = tx.rows(SELECT_WORKSPACES_AFTER, after=number, until=last_number(tx), limit=limit)
+    return ChangedWorkspaces(frozenset(row["workspace"] for row in rows), rows[-1]["number"] if rows else number)
+
+
+def prune(tx: Transaction, *, before_ms: int, limit: int) -> bool:
+    """Delete the oldest changes, from at most `limit` rows, up to the last one made before a time.
+
+    By their order and not each by its own time: what is left has no gap, whatever the clock did.
+
+    Returns:
+        Whether some were deleted, so that there may be more.
+    """
+    number = tx.rows(SELECT_PRUNABLE, before=before_ms, limit=limit)[0]["number"]
+    if number is None:
+        return False
+    tx.execute(ADVANCE_HORIZON, number=number)
+    tx.execute(DELETE_UP_TO, number=number)
+    return True
+
+
+def _change(row: Row) -> Change:
+    return Change(
+        number=row["number"],
+        notification_id=row["notification_id"],
+        subscription_uid=row["subscription_uid"],
+        state=NotificationState(row["state"]),
+        attempt_count=row["attempt_count"],
+        next_attempt_time_ms=row["next_attempt_time"],
+        complete_time_ms=row["complete_time"],
+        failure_reason=FailureReason(row["failure_reason"]) if row["failure_reason"] else None,
+        attempt_number=row["attempt_number"],
+    )

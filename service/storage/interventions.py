@@ -1,0 +1,78 @@
+"""What moves notifications from outside of the delivery engine, in SQL: a caller's retry or cancel, and sweeps.
+
+Retry and cancel count the claim up, so that an attempt which is under way cannot change the state any more.
+"""
+
+from collections.abc import Sequence
+from itertools import compress
+from typing import Final, LiteralString
+
+from service.storage import changes
+from service.storage.changes import NewChange
+from service.storage.database import Transaction
+from service.storage.sweeps import SweepKind
+
+RETRY_NOW: Final[LiteralString] = """
+    UPDATE notifications SET
+        state = 'READY', due_at = :now, held = 0, claim = claim + 1, schedule_step = 0, schedule_time = :now,
+        interruptions = 0, complete_time = NULL, failure_reason = NULL
+    WHERE id = :id AND lease_owner IS NULL
+    RETURNING id
+"""
+
+SELECT_PENDING_AFTER: Final[LiteralString] = """
+    SELECT id FROM notifications
+    WHERE subscription_uid = :subscription_uid AND complete_time IS NULL AND id > :after
+    ORDER BY id LIMIT :limit
+"""
+
+CANCEL_PENDING: Final[LiteralString] = """
+    UPDATE notifications SET
+        state = 'CANCELLED', complete_time = :now, held = 0, lease_owner = NULL, claim = claim + 1
+    WHERE id = :id AND complete_time IS NULL
+    RETURNING id
+"""
+
+RELEASE_HELD: Final[LiteralString] = """
+    UPDATE notifications SET state = 'READY', due_at = :now, held = 0 WHERE id = :id AND held = 1
+"""
+
+
+def sweep(
+    tx: Transaction, kind: SweepKind, subscription_uid: str, after: str, *, now_ms: int, limit: int
+) -> str | None:
+    """Cancel, or release from hold, the next pending notifications of a subscription.
+
+    Returns:
+        The last id looked at, to go on from; None when there is none left.
+    """
+    rows = tx.rows(SELECT_PENDING_AFTER, subscription_uid=subscription_uid, after=after, limit=limit)
+    ids = [str(row["id"]) for row in rows]
+    if kind is SweepKind.CANCEL:
+        cancel(tx, ids, now_ms=now_ms)
+    else:
+        tx.each(RELEASE_HELD, [{"id": each, "now": now_ms} for each in ids])
+    return ids[-1] if len(ids) == limit else None
+
+
+def cancel(tx: Transaction, notification_ids: Sequence[str], *, now_ms: int) -> list[bool]:
+    """End pending notifications; say of each whether it was pending.
+
+    An attempt that is under way will be recorded, but change no state any more.
+    """
+    cancelled = tx.each(CANCEL_PENDING, [{"id": each, "now": now_ms} for each in notification_ids])
+    was_pending = [bool(rows) for rows in cancelled]
+    changes.append(tx, [NewChange(each) for each in compress(notification_ids, was_pending)], now_ms=now_ms)
+    return was_pending
+
+
+def retry_now(tx: Transaction, notification_id: str, *, now_ms: int) -> bool:
+    """Make a notification ready, whatever came of it, with its retry schedule from the beginning.
+
+    Returns:
+        Whether it could be done: not while an attempt is under way.
+    """
+    if not tx.rows(RETRY_NOW, id=notification_id, now=now_ms):
+        return False
+    changes.append(tx, [NewChange(notification_id)], now_ms=now_ms)
+    return True
