@@ -20,7 +20,7 @@ OPERATIONAL_EVENT_TYPES = frozenset(
         "tidings.signing_key.rotated",
     }
 )
-"""The event types that exist without being created. This version lets them be subscribed to but publishes none yet."""
+"""The event types that exist without being created, which only Tidings itself publishes: see `announcements`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,20 @@ class WorkspaceChild:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayName:
+    """A parsed name of a replay: its workspace, its subscription's id and its own."""
+
+    workspace: Workspace
+    subscription_id: str
+    id: str
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"{self.workspace.subscription(self.subscription_id)}/replays/{self.id}"
+
+
 def parse_workspace(field: str, name: str) -> Workspace:
     """Parse `organizations/{organization}/workspaces/{workspace}`."""
     parts = name.split("/")
@@ -84,6 +98,16 @@ def parse_child(field: str, collection: str, name: str) -> WorkspaceChild:
         raise _malformed(field, shape, name)
     _check_ids(field, name, parts[1], parts[3], parts[5])
     return WorkspaceChild(Workspace(parts[1], parts[3]), parts[5])
+
+
+def parse_replay(field: str, name: str) -> ReplayName:
+    """Parse `organizations/{organization}/workspaces/{workspace}/subscriptions/{subscription}/replays/{replay}`."""
+    parts = name.split("/")
+    if len(parts) != 8 or parts[::2] != ["organizations", "workspaces", "subscriptions", "replays"]:
+        shape = "organizations/{organization}/workspaces/{workspace}/subscriptions/{subscription}/replays/{replay}"
+        raise _malformed(field, shape, name)
+    _check_ids(field, name, *parts[1::2])
+    return ReplayName(Workspace(parts[1], parts[3]), parts[5], parts[7])
 
 
 def parse_event_type(field: str, name: str) -> str:

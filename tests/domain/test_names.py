@@ -6,12 +6,14 @@ from hypothesis import strategies as st
 
 from service.domain.errors import InvalidField
 from service.domain.names import (
+    ReplayName,
     Workspace,
     WorkspaceChild,
     check_event_type_id,
     check_event_type_not_reserved,
     parse_child,
     parse_event_type,
+    parse_replay,
     parse_workspace,
 )
 
@@ -135,3 +137,29 @@ def test_event_types_below_tidings_are_reserved() -> None:
     check_event_type_not_reserved("event_type_id", "tidingsx.y")
     with pytest.raises(InvalidField, match=r'begin with "tidings\." are reserved'):
         check_event_type_not_reserved("event_type_id", "tidings.x")
+
+
+def test_replay_reads_back_from_its_name() -> None:
+    """Its workspace, its subscription and its own id."""
+    name = ReplayName(ACME, "s1", "r1")
+
+    assert f"{ACME.subscription('s1')}/replays/r1" == name.name
+    assert name == parse_replay("name", name.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("", "is required, in the form"),
+        (ACME.subscription("s1"), "must have the form"),
+        (f"{ACME.subscription('s1')}/replays", "must have the form"),
+        (f"{ACME.subscription('s1')}/replays/r1/x", "must have the form"),
+        (f"{ACME.subscription('s1')}/attempts/1", "must have the form"),
+        (f"{ACME.subscription('s1')}/replays/", "each id in a resource name"),
+        (f"{ACME.subscription('S1')}/replays/r1", "each id in a resource name"),
+    ],
+)
+def test_name_of_something_else_is_not_a_replay(name: str, problem: str) -> None:
+    """Each part is checked."""
+    with pytest.raises(InvalidField, match=f"^name: {problem}"):
+        parse_replay("name", name)

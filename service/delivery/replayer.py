@@ -1,0 +1,184 @@
+"""Carries replays out in the background: makes their notifications, slice by slice.
+
+What a slice made and how far it came are committed together, so a replay that is interrupted goes on where it stood.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from service.domain.announcements import Announcement, notification_failed
+from service.domain.clock import Clock, CpuClock, thread_cpu_s
+from service.domain.errors import Unavailable
+from service.domain.ids import Ids, uuid7_time_ms
+from service.domain.model import Subscription
+from service.domain.replays import pause_ms, slice_notifications_max
+from service.replaying.selection import Selected, Selections, select
+from service.storage import announcements, notifications, replays, subscriptions
+from service.storage.database import Database, Transaction
+from service.storage.notifications import NewNotification
+from service.storage.replays import Progress, RunningReplay
+
+_POLL_S = 1.0
+
+_log = structlog.get_logger()
+
+
+class Replayer:
+    """Carries out the replays that are RUNNING, in turns: one slice of one of them at a time.
+
+    A slice is one transaction of at most 500 notifications, so that publishes go on in between. Of a replay with a
+    max_rate_per_second it is at most the notifications of one second, and the next slice comes when that time is over;
+    when that is, is stored, so the rate is kept across restarts too.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        ids: Ids,
+        on_made: Callable[[], None],
+        cpu_s: CpuClock = thread_cpu_s,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._on_made = on_made
+        self._cpu_s = cpu_s
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for replays now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Replay until cancelled."""
+        while True:
+            self._wake.clear()
+            wait_s = _POLL_S
+            try:
+                wait_s = await self.take_turn()
+            except Unavailable as error:
+                _log.warning("replay.paused", reason=error.reason.value, error=error.message)
+            if wait_s == 0:
+                continue
+            try:
+                async with asyncio.timeout(min(wait_s, _POLL_S)):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def take_turn(self) -> float:
+        """Carry out one slice of the replay whose turn it is; return in how many seconds to ask again.
+
+        0 means at once; infinity, that no replay is RUNNING.
+        """
+        running = await self._database.read(replays.next_running)
+        if running is None:
+            return math.inf
+        now_ms = self._clock.now_ms()
+        if running.next_time_ms > now_ms:
+            return (running.next_time_ms - now_ms) / 1000
+        subscription = await self._database.read(lambda tx: _subscription(tx, running))
+        if subscription is None:
+            await self._database.write(lambda tx: replays.cancel(tx, running.replay.id, now_ms=now_ms))
+            return 0
+        await self._make_slice(running, subscription)
+        return 0
+
+    async def _make_slice(self, running: RunningReplay, subscription: Subscription) -> None:
+        found = await select(
+            self._database,
+            running.replay,
+            subscription,
+            running.position,
+            selected_max=slice_notifications_max(running.replay.max_rate_per_second),
+            cpu_s=self._cpu_s,
+        )
+        if found.filter_is_too_slow:
+            await self._shut_filter(subscription)
+        work = SliceWork(running, found, ids=self._ids, now_ms=self._clock.now_ms())
+        if await self._database.write(work) and found.selected:
+            self._on_made()
+
+    async def _shut_filter(self, subscription: Subscription) -> None:
+        uid, text = subscription.uid, subscription.filter
+        if await self._database.write(lambda tx: subscriptions.shut_filter(tx, uid, text)):
+            _log.warning("filter.shut", subscription=subscription.name)
+
+
+@dataclass(frozen=True, slots=True)
+class SliceWork:
+    """One slice of a replay as a work; says whether it was done.
+
+    It is fenced by the replay's state and position: a slice that another process has done, or whose replay was
+    cancelled meanwhile, is not done.
+    """
+
+    running: RunningReplay
+    found: Selections
+    ids: Ids
+    now_ms: int
+
+    def __call__(self, tx: Transaction) -> bool:
+        """Make the notifications, and note how far the replay came."""
+        # The subscription is locked before the replay, as by whoever deletes it.
+        if not replays.lock_living(tx, self.running.replay.subscription_uid):
+            replays.cancel(tx, self.running.replay.id, now_ms=self.now_ms)
+            return False
+        made = [self._owed(each) for each in self.found.selected]
+        if not replays.advance(tx, self.running, self._progress(made)):
+            return False
+        notifications.insert(tx, made)
+        announcements.insert(tx, [told for new in made if (told := self._announcement(new)) is not None])
+        return True
+
+    def _owed(self, selected: Selected) -> NewNotification:
+        notification_id = self.ids.new()
+        return NewNotification(
+            id=notification_id,
+            workspace=self.running.replay.workspace,
+            event_id=selected.event.id,
+            event_type=selected.event.event_type,
+            subscription_uid=self.running.replay.subscription_uid,
+            subscription_id=self.running.replay.subscription_id,
+            # Lists go by the id and filter by the time, so the two must say the same.
+            create_time_ms=uuid7_time_ms(notification_id),
+            replay_id=self.running.replay.id,
+            failure_reason=selected.failure_reason,
+        )
+
+    def _progress(self, made: Sequence[NewNotification]) -> Progress:
+        # By the time of the last notification, for this transaction may have waited for the writer since `now_ms`.
+        last_ms = made[-1].create_time_ms if made else self.now_ms
+        return Progress(
+            position=self.found.position,
+            examined=self.found.examined,
+            created=len(made),
+            next_time_ms=last_ms + pause_ms(self.running.replay.max_rate_per_second, made=len(made)),
+            is_last=self.found.is_last,
+            now_ms=last_ms,
+        )
+
+    def _announcement(self, new: NewNotification) -> Announcement | None:
+        if new.failure_reason is None:
+            return None
+        return notification_failed(
+            new.workspace,
+            id=self.ids.new(),
+            now_ms=new.create_time_ms,
+            notification_id=new.id,
+            event_id=new.event_id,
+            event_type=new.event_type,
+            subscription_id=new.subscription_id,
+            reason=new.failure_reason,
+        )
+
+
+def _subscription(tx: Transaction, running: RunningReplay) -> Subscription | None:
+    uid = running.replay.subscription_uid
+    return subscriptions.find_by_uid(tx, [uid]).get(uid)
