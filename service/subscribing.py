@@ -1,52 +1,44 @@
 """Subscriptions: the use cases behind SubscriptionService."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from random import Random
-from typing import TypedDict
+from typing import Final
 
-from service.domain.attributes import check_annotations, check_attributes, check_display_name
+from service.domain.announcements import subscription_resumed
 from service.domain.clock import Clock
 from service.domain.destinations import DestinationPolicy
-from service.domain.errors import EventTypeUnknown, InvalidField, ResourceExists, ResourceNotFound, quoted
+from service.domain.errors import EventTypeUnknown, ResourceExists, ResourceNotFound, quoted
 from service.domain.etags import check_etag
-from service.domain.headers import check_headers
-from service.domain.ids import Ids, check_resource_id
-from service.domain.model import (
-    ApiKey,
-    Format,
-    RetryPolicy,
-    SignatureScheme,
-    SigningKey,
-    Subscription,
-    SubscriptionState,
+from service.domain.ids import Ids
+from service.domain.model import Subscription, SubscriptionState
+from service.domain.names import OPERATIONAL_EVENT_TYPES, Workspace
+from service.domain.patterns import is_exact, matches
+from service.domain.requests import keys_in_force
+from service.domain.subscriptions import (
+    Created,
+    Creation,
+    SubscriptionFields,
+    changed,
+    check_fields,
+    new_subscription,
+    unsaved_subscription,
 )
-from service.domain.names import OPERATIONAL_EVENT_TYPES, RESERVED_EVENT_TYPE_PREFIX, Workspace
-from service.domain.patterns import check_pattern, is_exact, matches
-from service.domain.retry import check_policy
-from service.domain.signing import check_key, new_key
 from service.paging import Page, take
-from service.storage import event_types, subscriptions, workspaces
-from service.storage.database import Database, Transaction
+from service.storage import (
+    announcements,
+    event_types,
+    management_requests,
+    replays,
+    signing_keys,
+    subscriptions,
+    sweeps,
+    workspaces,
+)
+from service.storage.database import Database, T, Transaction
+from service.storage.management_requests import ManagementRequest
 
-_PATTERNS_MAX = 100
-_CONCURRENCY_MAX = 256
-
-
-class SubscriptionFields(TypedDict, total=False):
-    """The fields of a subscription that a caller sets and may change."""
-
-    display_name: str
-    url: str
-    event_types: tuple[str, ...]
-    attribute_filters: Mapping[str, str]
-    filter: str
-    enabled: bool
-    api_key: ApiKey | None
-    headers: Mapping[str, str]
-    retry_policy: RetryPolicy | None
-    max_concurrency: int | None
-    annotations: Mapping[str, str]
+_CREATE: Final = "CreateSubscription"
 
 
 class Subscriptions:
@@ -75,54 +67,57 @@ class Subscriptions:
         self._on_sweep = on_sweep
         self._allow_unknown_event_types = allow_unknown_event_types
 
-    async def create(
-        self,
-        workspace: Workspace,
-        subscription_id: str,
-        fields: SubscriptionFields,
-        *,
-        format: Format,
-        signature_scheme: SignatureScheme,
-        signing_key: str,
-    ) -> Subscription:
-        """Create a subscription from a complete set of fields; an empty id or signing key means: make one.
+    async def create(self, creation: Creation) -> Created:
+        """Create a subscription, or return the one that the same request created before.
 
         Raises:
-            InvalidField, DestinationForbidden: a field is not allowed.
+            InvalidField, InvalidFilter, DestinationForbidden: a field is not allowed.
             EventTypeUnknown: an exact pattern names no event type.
             ResourceExists: the id or the display name is taken.
+            RequestIdReused: the request_id was used before, for a request that said something else.
+            ResourceNotFound: what the same request created was deleted since.
         """
-        if subscription_id:
-            check_resource_id("subscription_id", subscription_id)
-        self._check(fields)
-        if signing_key:
-            check_key("signing_key", signature_scheme, signing_key)
-        now_ms = self._clock.now_ms()
-        key = SigningKey(
-            self._ids.new(), signing_key or new_key(signature_scheme, self._rng), now_ms, scheme=signature_scheme
-        )
-        new = Subscription(
-            workspace=workspace,
-            id=subscription_id or self._ids.new(),
-            uid=self._ids.new(),
-            format=format,
-            signature_scheme=signature_scheme,
-            signing_keys=(key,),
-            create_time_ms=now_ms,
-            update_time_ms=now_ms,
-            revision=0,
-            **fields,
-        )
+        new = self._new(creation)
+        now_ms = new.create_time_ms
 
-        def work(tx: Transaction) -> Subscription:
-            stored = replace(new, revision=workspaces.bump_revision(tx, workspace.key))
-            self._check_event_types(tx, stored.event_types)
-            _check_id_free(tx, stored)
-            _check_display_name_free(tx, stored)
+        def work(tx: Transaction) -> Created:
+            stored = replace(new, revision=workspaces.bump_revision(tx, new.workspace.key))
+            if creation.request_id:
+                first = management_requests.find(tx, new.workspace, _CREATE, creation.request_id)
+                if first is not None:
+                    first.check_same(creation.fingerprint)
+                    return _earlier(tx, new.workspace, first, now_ms=now_ms)
+            self._check_new(tx, stored)
             subscriptions.insert(tx, stored)
-            return stored
+            if creation.request_id:
+                management_requests.insert(tx, new.workspace, _remembered(creation, stored), now_ms=now_ms)
+            return Created(stored, stored.signing_keys)
 
         return await self._database.write(work)
+
+    async def preview_create(self, creation: Creation) -> Subscription:
+        """Check all that `create` checks and return what it would create. The request_id is not looked up.
+
+        Raises:
+            InvalidField, InvalidFilter, DestinationForbidden, EventTypeUnknown, ResourceExists: as `create` does.
+        """
+        new = self._new(creation)
+        await self._database.read(lambda tx: self._check_new(tx, new))
+        return new
+
+    async def draft(self, workspace: Workspace, fields: SubscriptionFields) -> Subscription:
+        """Return a subscription that is stored nowhere, without an id and keys, for explaining what it would do.
+
+        All fields are checked, but it may do without a display name and without the value of its API key, which
+        neither matching nor a preview needs; so what was read of a stored subscription can be sent back in it.
+
+        Raises:
+            InvalidField, InvalidFilter, DestinationForbidden, EventTypeUnknown: as `create` does.
+        """
+        check_fields(fields, self._destinations)
+        candidate = unsaved_subscription(workspace, fields, now_ms=self._clock.now_ms())
+        await self._database.read(lambda tx: self._check_event_types(tx, candidate.event_types))
+        return candidate
 
     async def get(self, workspace: Workspace, subscription_id: str) -> Subscription:
         """Return a subscription.
@@ -165,36 +160,67 @@ class Subscriptions:
     async def update(
         self, workspace: Workspace, subscription_id: str, fields: SubscriptionFields, *, etag: str
     ) -> Subscription:
-        """Change some fields. What is pending is delivered by the new ones.
+        """Change some fields. What is pending is delivered by the new ones; another URL ends a suspension.
 
         Raises:
-            InvalidField, DestinationForbidden: a field is not allowed.
+            InvalidField, InvalidFilter, DestinationForbidden: a field is not allowed.
             EventTypeUnknown: a new exact pattern names no event type.
             ResourceNotFound: there is none of this name.
             ResourceExists: the display name is taken.
+            StateConflict: the new signature scheme needs another key.
             EtagMismatch: an etag is given and not the current one.
         """
-        self._check(fields)
-        now_ms = self._clock.now_ms()
+        check_fields(fields, self._destinations)
+        now_ms, announcement_id = self._clock.now_ms(), self._ids.new()
 
         def work(tx: Transaction) -> Subscription:
             revision = workspaces.bump_revision(tx, workspace.key)
             current = _existing(tx, workspace, subscription_id)
             check_etag(current.name, current.etag, given=etag)
-            # Patterns that stay are not judged again: their event type may have been deleted since.
-            self._check_event_types(tx, set(fields.get("event_types", ())).difference(current.event_types))
-            changed = replace(current, **fields, update_time_ms=now_ms, revision=revision)
-            _check_display_name_free(tx, changed)
-            subscriptions.update(tx, changed)
-            if changed.enabled and not current.enabled:
-                subscriptions.start_release(tx, changed.uid)
-            return changed
+            after = changed(current, fields, now_ms=now_ms, revision=revision)
+            self._check_change(tx, current, after)
+            _store(tx, current, after, announcement_id=announcement_id)
+            return after
 
-        try:
-            return await self._database.write(work)
-        finally:
-            # Also for a caller that gave up waiting: the change may well be committed.
-            self._on_sweep()
+        return await self._write_and_sweep(work)
+
+    async def preview_update(
+        self, workspace: Workspace, subscription_id: str, fields: SubscriptionFields, *, etag: str
+    ) -> Subscription:
+        """Check all that `update` checks and return what it would make, with the time and etag of what is there.
+
+        Raises:
+            The same as `update`.
+        """
+        check_fields(fields, self._destinations)
+
+        def work(tx: Transaction) -> Subscription:
+            current = _existing(tx, workspace, subscription_id)
+            check_etag(current.name, current.etag, given=etag)
+            after = changed(current, fields, now_ms=current.update_time_ms, revision=current.revision)
+            self._check_change(tx, current, after)
+            return after
+
+        return await self._database.read(work)
+
+    async def resume(self, workspace: Workspace, subscription_id: str) -> Subscription:
+        """End a suspension and have what was held delivered. A subscription that is not suspended stays as it is.
+
+        Raises:
+            ResourceNotFound: there is none of this name.
+        """
+        now_ms, announcement_id = self._clock.now_ms(), self._ids.new()
+
+        def work(tx: Transaction) -> Subscription:
+            revision = workspaces.bump_revision(tx, workspace.key)
+            current = _existing(tx, workspace, subscription_id)
+            if current.suspension is None:
+                return current
+            after = replace(current, suspension=None, update_time_ms=now_ms, revision=revision)
+            _store(tx, current, after, announcement_id=announcement_id)
+            return after
+
+        return await self._write_and_sweep(work)
 
     async def delete(self, workspace: Workspace, subscription_id: str, *, etag: str, allow_missing: bool) -> None:
         """Delete a subscription: it matches nothing from now on, and what is pending is cancelled in slices.
@@ -210,36 +236,34 @@ class Subscriptions:
             current = _existing(tx, workspace, subscription_id)
             check_etag(current.name, current.etag, given=etag)
             subscriptions.delete(tx, current.uid, revision=revision, now_ms=now_ms)
+            replays.cancel_of_subscription(tx, current.uid, now_ms=now_ms)
 
         try:
-            await self._database.write(work)
+            await self._write_and_sweep(work)
         except ResourceNotFound:
             if not allow_missing:
                 raise
+
+    async def _write_and_sweep(self, work: Callable[[Transaction], T]) -> T:
+        try:
+            return await self._database.write(work)
         finally:
+            # Also for a caller that gave up waiting: the change may well be committed.
             self._on_sweep()
 
-    def _check(self, fields: SubscriptionFields) -> None:
-        if "display_name" in fields:
-            check_display_name("subscription.display_name", fields["display_name"])
-        if "url" in fields:
-            self._destinations.check_url("subscription.url", fields["url"])
-        if "event_types" in fields:
-            _check_patterns(fields["event_types"])
-        if "attribute_filters" in fields:
-            check_attributes("subscription.attribute_filters", fields["attribute_filters"])
-        if "headers" in fields:
-            check_headers("subscription.headers", fields["headers"])
-        policy = fields.get("retry_policy")
-        if policy is not None:
-            check_policy("subscription.retry_policy", policy)
-        concurrency = fields.get("max_concurrency")
-        if concurrency is not None and not 1 <= concurrency <= _CONCURRENCY_MAX:
-            raise InvalidField(
-                "subscription.max_concurrency", f"must be from 1 to {_CONCURRENCY_MAX}; got {concurrency}"
-            )
-        if "annotations" in fields:
-            check_annotations("subscription.annotations", fields["annotations"])
+    def _new(self, creation: Creation) -> Subscription:
+        check_fields(creation.fields, self._destinations)
+        return new_subscription(creation, ids=self._ids, rng=self._rng, now_ms=self._clock.now_ms())
+
+    def _check_new(self, tx: Transaction, new: Subscription) -> None:
+        self._check_event_types(tx, new.event_types)
+        _check_id_free(tx, new)
+        _check_display_name_free(tx, new)
+
+    def _check_change(self, tx: Transaction, current: Subscription, after: Subscription) -> None:
+        # Patterns that stay are not judged again: their event type may have been deleted since.
+        self._check_event_types(tx, set(after.event_types).difference(current.event_types))
+        _check_display_name_free(tx, after)
 
     def _check_event_types(self, tx: Transaction, patterns: Collection[str]) -> None:
         if self._allow_unknown_event_types:
@@ -247,6 +271,37 @@ class Subscriptions:
         exact = [pattern for pattern in patterns if is_exact(pattern) and pattern not in OPERATIONAL_EVENT_TYPES]
         for pattern in sorted(event_types.missing(tx, exact)):
             raise EventTypeUnknown("subscription.event_types", pattern)
+
+
+def _store(tx: Transaction, current: Subscription, after: Subscription, *, announcement_id: str) -> None:
+    """Store a change, with what follows from it: the release of what is held, and the announcement of a resumption."""
+    subscriptions.update(tx, after)
+    if after.signature_scheme is not current.signature_scheme:
+        signing_keys.rescheme(tx, after.uid, after.signature_scheme)
+    if after.state is SubscriptionState.ACTIVE and current.state is not SubscriptionState.ACTIVE:
+        sweeps.start_release(tx, after.uid)
+    if current.suspension is not None and after.suspension is None:
+        resumed = subscription_resumed(after, id=announcement_id, now_ms=after.update_time_ms)
+        announcements.insert(tx, [resumed])
+
+
+def _remembered(creation: Creation, stored: Subscription) -> ManagementRequest:
+    key_ids = [key.key_id for key in stored.signing_keys]
+    result = {"subscription_uid": stored.uid, "subscription_id": stored.id, "key_id": "".join(key_ids)}
+    return ManagementRequest(_CREATE, creation.request_id, creation.fingerprint, result)
+
+
+def _earlier(tx: Transaction, workspace: Workspace, first: ManagementRequest, *, now_ms: int) -> Created:
+    """Return what the first of several equal requests created, as it is now."""
+    uid = first.result["subscription_uid"]
+    found = subscriptions.find_by_uid(tx, [uid]).get(uid)
+    if found is None:
+        name = workspace.subscription(first.result["subscription_id"])
+        raise ResourceNotFound(
+            "subscription", name, note="what the first request with this request_id created was deleted since"
+        )
+    in_force = keys_in_force(found.signing_keys, now_ms)
+    return Created(found, tuple(key for key in in_force if key.key_id == first.result["key_id"]))
 
 
 def _existing(tx: Transaction, workspace: Workspace, subscription_id: str) -> Subscription:
@@ -277,22 +332,3 @@ def _check_display_name_free(tx: Transaction, subscription: Subscription) -> Non
             resource_name=name,
             field="subscription.display_name",
         )
-
-
-def _check_patterns(patterns: Sequence[str]) -> None:
-    if not 1 <= len(patterns) <= _PATTERNS_MAX:
-        raise InvalidField(
-            "subscription.event_types",
-            f'must be 1 to {_PATTERNS_MAX} patterns, such as "agent.status.changed", "agent.*" or "*" for every '
-            f"type; got {len(patterns)}",
-        )
-    for index, pattern in enumerate(patterns):
-        field = f"subscription.event_types[{index}]"
-        check_pattern(field, pattern)
-        if (
-            is_exact(pattern)
-            and pattern.startswith(RESERVED_EVENT_TYPE_PREFIX)
-            and pattern not in OPERATIONAL_EVENT_TYPES
-        ):
-            allowed = ", ".join(sorted(OPERATIONAL_EVENT_TYPES))
-            raise InvalidField(field, f"of Tidings' own event types there are {allowed}; got {quoted(pattern)}")

@@ -1,5 +1,6 @@
 """Between the contract's messages and the domain's values: pieces that more than one service needs."""
 
+import hashlib
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -41,6 +42,23 @@ def check_choice(field: str, wrapper: Any, number: int, *, built: Collection[int
         raise InvalidField(field, f"must be one of {', '.join(wrapper.keys()[1:])}; got {number}")
     if number not in built:
         raise unbuilt(field, wrapper.Name(number))
+
+
+def enum_member(field: str, wrapper: Any, number: int, members: type[Member], *, default: Member) -> Member:
+    """Return the domain value of an enum field; the default for its first value, which means that it is not set.
+
+    Args:
+        wrapper: the enum's generated type, whose first value is called `…_UNSPECIFIED`.
+    """
+    check_choice(field, wrapper, number, built=wrapper.values())
+    if number == 0:
+        return default
+    return members(wrapper.Name(number).removeprefix(wrapper.Name(0).removesuffix("UNSPECIFIED")))
+
+
+def fingerprint(request: Message) -> bytes:
+    """Return a digest of all that a request says: equal requests have equal ones, whatever the order of their maps."""
+    return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
 
 
 def timestamp(time_ms: int | None) -> Timestamp | None:

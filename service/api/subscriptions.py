@@ -1,45 +1,47 @@
-"""tidings.v1.SubscriptionService over the use cases in `service.subscribing`."""
+"""tidings.v1.SubscriptionService over the use cases in `service.subscribing`, `rotating` and `rehearsing`."""
 
+from collections.abc import Collection
 from typing import cast
 
 from service.api import masks, paging
 from service.api.calls import Context
-from service.api.convert import check_choice, duration, enum_members, required, seconds, timestamp, unbuilt
-from service.domain.errors import InvalidField
-from service.domain.model import (
-    DEFAULT_RETRY_POLICY,
-    ExponentialBackoff,
-    FixedSchedule,
-    Format,
-    RetryPolicy,
-    SignatureScheme,
-    SigningKey,
-    Subscription,
-    SubscriptionState,
+from service.api.convert import (
+    check_choice,
+    enum_member,
+    enum_members,
+    fingerprint,
+    required,
+    seconds,
+    timestamp,
+    unbuilt,
 )
-from service.domain.names import check_event_type_id, parse_child, parse_workspace
-from service.subscribing import SubscriptionFields, Subscriptions
+from service.api.notifications import attempt_message
+from service.api.retry_policies import policy_message, policy_of
+from service.domain import signing
+from service.domain.model import ApiKey, Format, SignatureScheme, SigningKey, Subscription, SubscriptionState
+from service.domain.names import Workspace, check_event_type_id, parse_child, parse_workspace
+from service.domain.rotation import DEFAULT_OVERLAP_S
+from service.domain.subscriptions import Creation, SubscriptionFields
+from service.rehearsing import Rehearsals
+from service.rotating import Rotation, SigningKeys
+from service.subscribing import Subscriptions
 from tidings.v1 import subscriptions_pb2 as pb
 from tidings.v1 import subscriptions_pb2_grpc as pb_grpc
 
 _UPDATABLE = frozenset(SubscriptionFields.__annotations__)
 # A mask may name them too, for a message without a value that this version refuses leaves them as they are.
-_FIXED = frozenset(("notification_type", "format", "signature_scheme", "max_rate_per_second"))
-_CHOICES = (
-    ("notification_type", pb.NotificationType),
-    ("format", pb.Format),
-    ("signature_scheme", pb.SignatureScheme),
-)
-_DEFAULT_INITIAL_DELAY_S = 5.0
-_DEFAULT_MAX_DELAY_S = 24 * 3600.0
-_DEFAULT_MULTIPLIER = 2.0
+_FIXED = frozenset(("notification_type", "max_rate_per_second"))
+_DEFAULT_API_KEY_HEADER = "X-API-Key"
+_ABSENT_FROM_PREVIEW = ("name", "uid", "signing_keys", "create_time", "update_time", "etag")
 
 
 class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
     """The subscriptions of a workspace."""
 
-    def __init__(self, subscriptions: Subscriptions) -> None:
+    def __init__(self, subscriptions: Subscriptions, signing_keys: SigningKeys, rehearsals: Rehearsals) -> None:
         self._subscriptions = subscriptions
+        self._signing_keys = signing_keys
+        self._rehearsals = rehearsals
 
     async def CreateSubscription(
         self, request: pb.CreateSubscriptionRequest, context: Context
@@ -47,19 +49,15 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
         """Create a subscription and show its signing key."""
         workspace = parse_workspace("parent", request.parent)
         required(request, "subscription")
-        for field in ("request_id", "validate_only"):
-            if getattr(request, field):
-                raise unbuilt(field)
         _refuse_unbuilt(request.subscription)
-        created = await self._subscriptions.create(
-            workspace,
-            request.subscription_id,
-            _fields(request.subscription, _UPDATABLE),
-            format=Format.STANDARD_WEBHOOKS,
-            signature_scheme=SignatureScheme.STANDARD_WEBHOOKS,
-            signing_key=request.signing_key,
-        )
-        return pb.CreateSubscriptionResponse(subscription=_message(created), signing_key=created.signing_keys[0].secret)
+        creation = _creation(workspace, request)
+        if request.validate_only:
+            preview = _message(await self._subscriptions.preview_create(creation))
+            for field in _ABSENT_FROM_PREVIEW:
+                preview.ClearField(field)  # type: ignore[arg-type]  # a name is a name
+            return pb.CreateSubscriptionResponse(subscription=preview)
+        created = await self._subscriptions.create(creation)
+        return pb.CreateSubscriptionResponse(subscription=_message(created.subscription), signing_key=created.shown_key)
 
     async def GetSubscription(self, request: pb.GetSubscriptionRequest, context: Context) -> pb.GetSubscriptionResponse:
         """Return a subscription."""
@@ -98,14 +96,13 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
         """Change a subscription."""
         required(request, "subscription")
         name = parse_child("subscription.name", "subscriptions", request.subscription.name)
-        if request.validate_only:
-            raise unbuilt("validate_only")
         _refuse_unbuilt(request.subscription)
         paths = masks.paths(
             request.update_mask, request.subscription, updatable=_UPDATABLE | _FIXED, field="update_mask"
         )
         fields = _fields(request.subscription, _UPDATABLE.intersection(paths))
-        changed = await self._subscriptions.update(name.workspace, name.id, fields, etag=request.subscription.etag)
+        change = self._subscriptions.preview_update if request.validate_only else self._subscriptions.update
+        changed = await change(name.workspace, name.id, fields, etag=request.subscription.etag)
         return pb.UpdateSubscriptionResponse(subscription=_message(changed))
 
     async def DeleteSubscription(
@@ -118,79 +115,100 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
         )
         return pb.DeleteSubscriptionResponse()
 
+    async def ResumeSubscription(
+        self, request: pb.ResumeSubscriptionRequest, context: Context
+    ) -> pb.ResumeSubscriptionResponse:
+        """End a suspension."""
+        name = parse_child("name", "subscriptions", request.name)
+        resumed = await self._subscriptions.resume(name.workspace, name.id)
+        return pb.ResumeSubscriptionResponse(subscription=_message(resumed))
+
+    async def RotateSigningKey(
+        self, request: pb.RotateSigningKeyRequest, context: Context
+    ) -> pb.RotateSigningKeyResponse:
+        """Put a new signing key in the place of the current one, and show it."""
+        name = parse_child("name", "subscriptions", request.name)
+        rotated = await self._signing_keys.rotate(name.workspace, name.id, _rotation(request))
+        return pb.RotateSigningKeyResponse(subscription=_message(rotated.subscription), signing_key=rotated.shown_key)
+
+    async def TestSubscription(
+        self, request: pb.TestSubscriptionRequest, context: Context
+    ) -> pb.TestSubscriptionResponse:
+        """Send an example now."""
+        name = parse_child("name", "subscriptions", request.name)
+        attempt = await self._rehearsals.rehearse(name.workspace, name.id, request.event_type)
+        return pb.TestSubscriptionResponse(attempt=attempt_message("", attempt))
+
+
+def candidate_of(message: pb.Subscription) -> SubscriptionFields:
+    """Return the fields of a subscription that is not to be saved. One without a display name has none to check.
+
+    Raises:
+        Unimplemented: a field asks for what this version does not carry out.
+        InvalidField: an enum has no such value, or the retry policy makes no sense. The rest is checked later.
+    """
+    _refuse_unbuilt(message)
+    return _fields(message, _UPDATABLE if message.display_name else _UPDATABLE - {"display_name"})
+
 
 def _refuse_unbuilt(message: pb.Subscription) -> None:
-    if message.filter:
-        raise unbuilt("subscription.filter")
-    for field in ("api_key", "max_rate_per_second"):
-        if message.HasField(field):
-            raise unbuilt(f"subscription.{field}")
-    for field, enum in _CHOICES:
-        # The default, and the first choice, which is the default.
-        check_choice(f"subscription.{field}", enum, getattr(message, field), built=(0, 1))
+    if message.HasField("max_rate_per_second"):
+        raise unbuilt("subscription.max_rate_per_second")
+    # The default, and the first choice, which is the default.
+    check_choice("subscription.notification_type", pb.NotificationType, message.notification_type, built=(0, 1))
 
 
-def _fields(message: pb.Subscription, paths: frozenset[str]) -> SubscriptionFields:
+def _creation(workspace: Workspace, request: pb.CreateSubscriptionRequest) -> Creation:
+    return Creation(
+        workspace,
+        request.subscription_id,
+        _fields(request.subscription, _UPDATABLE),
+        signing_key=request.signing_key,
+        request_id=request.request_id,
+        fingerprint=fingerprint(request) if request.request_id else b"",
+    )
+
+
+def _rotation(request: pb.RotateSigningKeyRequest) -> Rotation:
+    return Rotation(
+        signing_key=request.signing_key,
+        signature_scheme=_scheme("signature_scheme", request.signature_scheme) if request.signature_scheme else None,
+        overlap_s=seconds("overlap", request.overlap) if request.HasField("overlap") else DEFAULT_OVERLAP_S,
+        request_id=request.request_id,
+        fingerprint=fingerprint(request) if request.request_id else b"",
+    )
+
+
+def _fields(message: pb.Subscription, paths: Collection[str]) -> SubscriptionFields:
     # What is not meant to change is not judged either.
-    has_policy = message.HasField("retry_policy") and "retry_policy" in paths
+    meant = pb.Subscription()
+    meant.CopyFrom(message)
+    for field in _UPDATABLE.difference(paths):
+        meant.ClearField(field)  # type: ignore[arg-type]  # a name is a name
     values = SubscriptionFields(
-        display_name=message.display_name,
-        url=message.url,
-        event_types=tuple(message.event_types),
-        attribute_filters=dict(message.attribute_filters),
-        filter=message.filter,
-        enabled=message.enabled if message.HasField("enabled") else True,
-        api_key=None,
-        headers=dict(message.headers),
-        retry_policy=_policy(message.retry_policy) if has_policy else None,
-        max_concurrency=message.max_concurrency if message.HasField("max_concurrency") else None,
-        annotations=dict(message.annotations),
+        display_name=meant.display_name,
+        url=meant.url,
+        event_types=tuple(meant.event_types),
+        attribute_filters=dict(meant.attribute_filters),
+        filter=meant.filter,
+        enabled=meant.enabled if meant.HasField("enabled") else True,
+        format=enum_member("subscription.format", pb.Format, meant.format, Format, default=Format.STANDARD_WEBHOOKS),
+        signature_scheme=_scheme("subscription.signature_scheme", meant.signature_scheme),
+        api_key=_api_key(meant.api_key) if meant.HasField("api_key") else None,
+        headers=dict(meant.headers),
+        retry_policy=policy_of(meant.retry_policy) if meant.HasField("retry_policy") else None,
+        max_concurrency=meant.max_concurrency if meant.HasField("max_concurrency") else None,
+        annotations=dict(meant.annotations),
     )
     return cast(SubscriptionFields, {path: value for path, value in values.items() if path in paths})
 
 
-def _policy(message: pb.RetryPolicy) -> RetryPolicy:
-    path = "subscription.retry_policy"
-    return RetryPolicy(
-        _backoff(message),
-        attempt_timeout_s=(
-            seconds(f"{path}.attempt_timeout", message.attempt_timeout)
-            if message.HasField("attempt_timeout")
-            else DEFAULT_RETRY_POLICY.attempt_timeout_s
-        ),
-        max_age_s=seconds(f"{path}.max_age", message.max_age) if message.HasField("max_age") else None,
-    )
+def _scheme(field: str, number: int) -> SignatureScheme:
+    return enum_member(field, pb.SignatureScheme, number, SignatureScheme, default=SignatureScheme.STANDARD_WEBHOOKS)
 
 
-def _backoff(message: pb.RetryPolicy) -> FixedSchedule | ExponentialBackoff:
-    path = "subscription.retry_policy"
-    is_exponential = (
-        message.max_attempts or message.multiplier or message.HasField("initial_delay") or message.HasField("max_delay")
-    )
-    if message.schedule and is_exponential:
-        raise InvalidField(
-            path, "must have either schedule, or max_attempts with initial_delay, max_delay and multiplier; got both"
-        )
-    if message.schedule:
-        return FixedSchedule(
-            tuple(seconds(f"{path}.schedule[{index}]", delay) for index, delay in enumerate(message.schedule))
-        )
-    if not is_exponential:
-        return DEFAULT_RETRY_POLICY.backoff
-    if not message.max_attempts:
-        raise InvalidField(f"{path}.max_attempts", "is required with initial_delay, max_delay or multiplier")
-    return ExponentialBackoff(
-        max_attempts=message.max_attempts,
-        initial_delay_s=(
-            seconds(f"{path}.initial_delay", message.initial_delay)
-            if message.HasField("initial_delay")
-            else _DEFAULT_INITIAL_DELAY_S
-        ),
-        max_delay_s=(
-            seconds(f"{path}.max_delay", message.max_delay) if message.HasField("max_delay") else _DEFAULT_MAX_DELAY_S
-        ),
-        multiplier=message.multiplier or _DEFAULT_MULTIPLIER,
-    )
+def _api_key(message: pb.ApiKey) -> ApiKey:
+    return ApiKey(message.header or _DEFAULT_API_KEY_HEADER, message.value)
 
 
 def _message(subscription: Subscription) -> pb.Subscription:
@@ -201,15 +219,19 @@ def _message(subscription: Subscription) -> pb.Subscription:
         url=subscription.url,
         event_types=subscription.event_types,
         attribute_filters=subscription.attribute_filters,
+        filter=subscription.filter,
         enabled=subscription.enabled,
         notification_type=pb.NOTIFICATION_TYPE_REST,
         format=pb.Format.Value(f"FORMAT_{subscription.format}"),
         signature_scheme=pb.SignatureScheme.Value(f"SIGNATURE_SCHEME_{subscription.signature_scheme}"),
+        # Without its value, which is never returned.
+        api_key=pb.ApiKey(header=subscription.api_key.header) if subscription.api_key else None,
         headers=subscription.headers,
-        retry_policy=_policy_message(subscription.retry_policy),
+        retry_policy=policy_message(subscription.retry_policy),
         max_concurrency=subscription.max_concurrency,
         annotations=subscription.annotations,
         state=pb.SubscriptionState.Value(f"SUBSCRIPTION_STATE_{subscription.state}"),
+        state_reason=subscription.state_reason,
         signing_keys=map(_signing_key_message, subscription.signing_keys),
         create_time=timestamp(subscription.create_time_ms),
         update_time=timestamp(subscription.update_time_ms),
@@ -217,29 +239,11 @@ def _message(subscription: Subscription) -> pb.Subscription:
     )
 
 
-def _policy_message(policy: RetryPolicy | None) -> pb.RetryPolicy | None:
-    if policy is None:
-        return None
-    attempt_timeout = duration(policy.attempt_timeout_s)
-    max_age = None if policy.max_age_s is None else duration(policy.max_age_s)
-    match policy.backoff:
-        case FixedSchedule(delays_s):
-            return pb.RetryPolicy(schedule=map(duration, delays_s), attempt_timeout=attempt_timeout, max_age=max_age)
-        case ExponentialBackoff(max_attempts, initial_delay_s, max_delay_s, multiplier):
-            return pb.RetryPolicy(
-                max_attempts=max_attempts,
-                initial_delay=duration(initial_delay_s),
-                max_delay=duration(max_delay_s),
-                multiplier=multiplier,
-                attempt_timeout=attempt_timeout,
-                max_age=max_age,
-            )
-
-
 def _signing_key_message(key: SigningKey) -> pb.SigningKey:
     return pb.SigningKey(
         key_id=key.key_id,
-        hint=key.hint,
+        public_key=signing.public_key(key),
+        hint=signing.hint(key),
         create_time=timestamp(key.create_time_ms),
         expire_time=timestamp(key.expire_time_ms),
     )

@@ -1,16 +1,12 @@
-"""Subscriptions and their signing keys in SQL."""
+"""Subscriptions in SQL, each with its signing keys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
 from service.domain.model import (
     ApiKey,
-    ExponentialBackoff,
-    FixedSchedule,
     Format,
-    RetryPolicy,
     SignatureScheme,
     SigningKey,
     Subscription,
@@ -18,8 +14,10 @@ from service.domain.model import (
     Suspension,
 )
 from service.domain.names import Workspace
+from service.storage import signing_keys, workspaces
 from service.storage.database import Row, Transaction, Value
 from service.storage.encoding import from_text, to_text
+from service.storage.retry_policies import policy_of, policy_text
 
 _COLUMNS: Final[LiteralString] = """
     uid, workspace, id, display_name, url, event_types, attribute_filters, enabled, format, signature_scheme,
@@ -33,16 +31,6 @@ INSERT_SUBSCRIPTION: Final[LiteralString] = f"""
         :signature_scheme, :headers, :retry_policy, :max_concurrency, :annotations, :create_time, :update_time,
         :revision, :filter, :filter_is_shut, :api_key_header, :api_key_value, :suspend_time, :suspend_reason, ''
     )
-"""
-
-INSERT_SIGNING_KEY: Final[LiteralString] = """
-    INSERT INTO signing_keys (subscription_uid, key_id, secret, create_time, expire_time, scheme)
-    VALUES (:subscription_uid, :key_id, :secret, :create_time, :expire_time, :scheme)
-"""
-
-SELECT_SIGNING_KEYS: Final[LiteralString] = """
-    SELECT key_id, secret, create_time, expire_time, scheme FROM signing_keys
-    WHERE subscription_uid = :subscription_uid ORDER BY create_time DESC, key_id DESC LIMIT 100
 """
 
 SELECT_SUBSCRIPTION: Final[LiteralString] = f"""
@@ -80,40 +68,31 @@ UPDATE_SUBSCRIPTION: Final[LiteralString] = """
     WHERE uid = :uid
 """
 
+SUSPEND: Final[LiteralString] = f"""
+    UPDATE subscriptions SET
+        suspend_time = :suspend_time, suspend_reason = :suspend_reason, update_time = :suspend_time,
+        revision = :revision
+    WHERE uid = :uid AND url = :url AND suspend_time IS NULL AND delete_time IS NULL
+    RETURNING {_COLUMNS}
+"""
+
+SHUT_FILTER: Final[LiteralString] = """
+    UPDATE subscriptions SET filter_is_shut = 1, revision = :revision
+    WHERE uid = :uid AND filter = :filter AND filter_is_shut = 0 AND delete_time IS NULL
+"""
+
+LOCK_UNSERVED: Final[LiteralString] = """
+    SELECT uid FROM subscriptions
+    WHERE uid = :uid AND delete_time IS NULL AND (enabled = 0 OR suspend_time IS NOT NULL) {skip_locked}
+"""
+
+# The credential of the receiver goes with the keys: nothing will be sent any more.
 DELETE_SUBSCRIPTION: Final[LiteralString] = """
-    UPDATE subscriptions SET delete_time = :now, revision = :revision, sweep = 'CANCEL', sweep_after = ''
+    UPDATE subscriptions SET
+        delete_time = :now, revision = :revision, sweep = 'CANCEL', sweep_after = '', api_key_header = NULL,
+        api_key_value = NULL
     WHERE uid = :uid
 """
-
-DELETE_SIGNING_KEYS: Final[LiteralString] = "DELETE FROM signing_keys WHERE subscription_uid = :subscription_uid"
-
-START_RELEASE: Final[LiteralString] = """
-    UPDATE subscriptions SET sweep = 'RELEASE', sweep_after = '' WHERE uid = :uid AND delete_time IS NULL
-"""
-
-SELECT_NEXT_SWEEP: Final[LiteralString] = """
-    SELECT uid, sweep, sweep_after FROM subscriptions WHERE sweep IS NOT NULL AND uid > :after ORDER BY uid LIMIT 1
-"""
-
-ADVANCE_SWEEP: Final[LiteralString] = "UPDATE subscriptions SET sweep_after = :sweep_after WHERE uid = :uid"
-
-END_SWEEP: Final[LiteralString] = "UPDATE subscriptions SET sweep = NULL, sweep_after = '' WHERE uid = :uid"
-
-
-class SweepKind(StrEnum):
-    """What is being done, slice by slice, to all pending notifications of a subscription."""
-
-    CANCEL = "CANCEL"
-    RELEASE = "RELEASE"
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """A sweep under way: it goes on after the notification `after`."""
-
-    subscription_uid: str
-    kind: SweepKind
-    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +120,7 @@ def insert(tx: Transaction, subscription: Subscription) -> None:
         create_time=subscription.create_time_ms,
         **_changeable(subscription),
     )
-    for key in subscription.signing_keys:
-        tx.execute(
-            INSERT_SIGNING_KEY,
-            subscription_uid=subscription.uid,
-            key_id=key.key_id,
-            secret=key.secret,
-            create_time=key.create_time_ms,
-            expire_time=key.expire_time_ms,
-            scheme=key.scheme.value,
-        )
+    signing_keys.insert(tx, subscription.uid, subscription.signing_keys)
 
 
 def find(tx: Transaction, workspace: Workspace, subscription_id: str) -> Subscription | None:
@@ -201,32 +171,55 @@ def update(tx: Transaction, subscription: Subscription) -> None:
     tx.execute(UPDATE_SUBSCRIPTION, uid=subscription.uid, **_changeable(subscription))
 
 
-def delete(tx: Transaction, uid: str, *, revision: int, now_ms: int) -> None:
-    """Turn a subscription into a tombstone, without its keys, whose pending notifications are to be cancelled."""
-    tx.execute(DELETE_SUBSCRIPTION, uid=uid, revision=revision, now=now_ms)
-    tx.execute(DELETE_SIGNING_KEYS, subscription_uid=uid)
+def suspend(tx: Transaction, uid: str, suspension: Suspension, *, url: str | None = None) -> Subscription | None:
+    """Stop serving a subscription, as a change of its workspace; return it as it is then.
 
+    None, and nothing is changed, when it is not there, or suspended already.
 
-def start_release(tx: Transaction, uid: str) -> None:
-    """Have the subscription's held notifications brought back."""
-    tx.execute(START_RELEASE, uid=uid)
-
-
-def next_sweep(tx: Transaction, after: str = "") -> Sweep | None:
-    """Return the sweep that takes its turn after that of the subscription `after`, round and round; None if none is."""
-    found = tx.rows(SELECT_NEXT_SWEEP, after=after) or tx.rows(SELECT_NEXT_SWEEP, after="")
-    if not found:
+    Args:
+        url: the one that the reason was found at. A subscription that has another one by now is not to blame.
+    """
+    found = find_by_uid(tx, [uid]).get(uid)
+    if found is None or found.suspension is not None or url not in (None, found.url):
         return None
-    row = found[0]
-    return Sweep(subscription_uid=row["uid"], kind=SweepKind(row["sweep"]), after=row["sweep_after"])
+    changed = tx.rows(
+        SUSPEND,
+        uid=uid,
+        # Once more in the WHERE: what was read before the revision was locked may have changed since.
+        url=found.url,
+        suspend_time=suspension.time_ms,
+        suspend_reason=suspension.reason.value,
+        revision=workspaces.bump_revision(tx, found.workspace.key),
+    )
+    return _with_keys(tx, changed)[0] if changed else None
 
 
-def advance_sweep(tx: Transaction, uid: str, *, after: str | None) -> None:
-    """Note how far a sweep came; None ends it."""
-    if after is None:
-        tx.execute(END_SWEEP, uid=uid)
-    else:
-        tx.execute(ADVANCE_SWEEP, uid=uid, sweep_after=after)
+def shut_filter(tx: Transaction, uid: str, text: str) -> bool:
+    """Shut the filter of a subscription, as a change of its workspace; say whether this did it.
+
+    False, and nothing is changed, when it is not there, has another filter by now, or is shut already.
+    """
+    found = find_by_uid(tx, [uid]).get(uid)
+    if found is None or found.filter_is_shut or found.filter != text:
+        return False
+    revision = workspaces.bump_revision(tx, found.workspace.key)
+    # Once more in the WHERE: what was read before the revision was locked may have changed since.
+    return tx.execute(SHUT_FILTER, uid=uid, filter=text, revision=revision) > 0
+
+
+def lock_unserved(tx: Transaction, uid: str) -> bool:
+    """Say whether a subscription is disabled or suspended, and keep it so until this transaction ends. For a write.
+
+    What this transaction holds is then met by the release that follows, for that cannot begin before. False also while
+    another process changes the subscription: nobody waits here.
+    """
+    return bool(tx.rows(LOCK_UNSERVED, uid=uid))
+
+
+def delete(tx: Transaction, uid: str, *, revision: int, now_ms: int) -> None:
+    """Turn a subscription into a tombstone without secrets, whose pending notifications are to be cancelled."""
+    tx.execute(DELETE_SUBSCRIPTION, uid=uid, revision=revision, now=now_ms)
+    signing_keys.delete(tx, uid)
 
 
 def _changeable(subscription: Subscription) -> dict[str, Value]:
@@ -239,7 +232,7 @@ def _changeable(subscription: Subscription) -> dict[str, Value]:
         "format": subscription.format.value,
         "signature_scheme": subscription.signature_scheme.value,
         "headers": to_text(subscription.headers),
-        "retry_policy": _policy_text(subscription.retry_policy),
+        "retry_policy": policy_text(subscription.retry_policy),
         "max_concurrency": subscription.max_concurrency,
         "annotations": to_text(subscription.annotations),
         "update_time": subscription.update_time_ms,
@@ -254,11 +247,11 @@ def _changeable(subscription: Subscription) -> dict[str, Value]:
 
 
 def _with_keys(tx: Transaction, rows: Sequence[Row]) -> list[Subscription]:
-    keys = tx.each(SELECT_SIGNING_KEYS, [{"subscription_uid": row["uid"]} for row in rows])
-    return [_subscription(row, key_rows) for row, key_rows in zip(rows, keys, strict=True)]
+    keys = signing_keys.of(tx, [row["uid"] for row in rows])
+    return [_subscription(row, own_keys) for row, own_keys in zip(rows, keys, strict=True)]
 
 
-def _subscription(row: Row, key_rows: Sequence[Row]) -> Subscription:
+def _subscription(row: Row, own_keys: tuple[SigningKey, ...]) -> Subscription:
     return Subscription(
         workspace=Workspace.from_key(row["workspace"]),
         id=row["id"],
@@ -273,10 +266,10 @@ def _subscription(row: Row, key_rows: Sequence[Row]) -> Subscription:
         signature_scheme=SignatureScheme(row["signature_scheme"]),
         api_key=None if row["api_key_header"] is None else ApiKey(row["api_key_header"], row["api_key_value"]),
         headers=from_text(row["headers"]),
-        retry_policy=_policy(row["retry_policy"]),
+        retry_policy=policy_of(row["retry_policy"]),
         max_concurrency=row["max_concurrency"],
         annotations=from_text(row["annotations"]),
-        signing_keys=tuple(_signing_key(key) for key in key_rows),
+        signing_keys=own_keys,
         create_time_ms=row["create_time"],
         update_time_ms=row["update_time"],
         revision=row["revision"],
@@ -287,42 +280,3 @@ def _subscription(row: Row, key_rows: Sequence[Row]) -> Subscription:
             else Suspension(row["suspend_time"], SuspendReason(row["suspend_reason"]))
         ),
     )
-
-
-def _signing_key(row: Row) -> SigningKey:
-    return SigningKey(
-        key_id=row["key_id"],
-        secret=row["secret"],
-        create_time_ms=row["create_time"],
-        expire_time_ms=row["expire_time"],
-        scheme=SignatureScheme(row["scheme"]),
-    )
-
-
-def _policy_text(policy: RetryPolicy | None) -> str | None:
-    if policy is None:
-        return None
-    limits: dict[str, Any] = {"attempt_timeout_s": policy.attempt_timeout_s, "max_age_s": policy.max_age_s}
-    match policy.backoff:
-        case FixedSchedule(delays_s):
-            return to_text({"delays_s": delays_s, **limits})
-        case ExponentialBackoff(max_attempts, initial_delay_s, max_delay_s, multiplier):
-            exponential = {
-                "max_attempts": max_attempts,
-                "initial_delay_s": initial_delay_s,
-                "max_delay_s": max_delay_s,
-                "multiplier": multiplier,
-            }
-            return to_text({"exponential": exponential, **limits})
-
-
-def _policy(text: str | None) -> RetryPolicy | None:
-    if text is None:
-        return None
-    stored = from_text(text)
-    backoff: FixedSchedule | ExponentialBackoff
-    if "delays_s" in stored:
-        backoff = FixedSchedule(tuple(stored["delays_s"]))
-    else:
-        backoff = ExponentialBackoff(**stored["exponential"])
-    return RetryPolicy(backoff, attempt_timeout_s=stored["attempt_timeout_s"], max_age_s=stored["max_age_s"])

@@ -1,0 +1,68 @@
+"""The request_ids of everything but publishing, and what came of them, in SQL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, LiteralString
+
+from service.domain.errors import RequestIdReused, quoted
+from service.domain.names import Workspace
+from service.storage.database import Transaction
+from service.storage.encoding import from_text, to_text
+
+SELECT_MANAGEMENT_REQUEST: Final[LiteralString] = """
+    SELECT fingerprint, result FROM management_requests
+    WHERE workspace = :workspace AND method = :method AND request_id = :request_id
+"""
+
+INSERT_MANAGEMENT_REQUEST: Final[LiteralString] = """
+    INSERT INTO management_requests (workspace, method, request_id, fingerprint, result, create_time)
+    VALUES (:workspace, :method, :request_id, :fingerprint, :result, :create_time)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ManagementRequest:
+    """A request_id that was used: for which method, what the request said, and what came of it.
+
+    `fingerprint` is a digest of all that the request says. `result` holds ids, in the method's own words, and never a
+    secret: it outlives the keys.
+    """
+
+    method: str
+    request_id: str
+    fingerprint: bytes
+    result: Mapping[str, str]
+
+    def check_same(self, fingerprint: bytes) -> None:
+        """Raise RequestIdReused unless another request with this request_id says the same."""
+        if self.fingerprint != fingerprint:
+            raise RequestIdReused(
+                f"request_id: {quoted(self.request_id)} was used before, for a request that said something else; "
+                "repeat a request unchanged, or give a new request a new id",
+                field="request_id",
+            )
+
+
+def find(tx: Transaction, workspace: Workspace, method: str, request_id: str) -> ManagementRequest | None:
+    """Return what came of the first request of a method with this request_id, or None.
+
+    In a write, call it after `workspaces.bump_revision`, which makes the changes of a workspace take turns: then no
+    other process can use the same request_id until this transaction ends.
+    """
+    found = tx.rows(SELECT_MANAGEMENT_REQUEST, workspace=workspace.key, method=method, request_id=request_id)
+    if not found:
+        return None
+    return ManagementRequest(method, request_id, bytes(found[0]["fingerprint"]), from_text(found[0]["result"]))
+
+
+def insert(tx: Transaction, workspace: Workspace, request: ManagementRequest, *, now_ms: int) -> None:
+    """Remember a request_id, which `find` has not found in this transaction."""
+    tx.execute(
+        INSERT_MANAGEMENT_REQUEST,
+        workspace=workspace.key,
+        method=request.method,
+        request_id=request.request_id,
+        fingerprint=request.fingerprint,
+        result=to_text(request.result),
+        create_time=now_ms,
+    )
