@@ -120,7 +120,7 @@ class Calls(grpc.aio.ServerInterceptor):
             call.code = aborted_with or call.code
             raise
         except asyncio.CancelledError as error:
-            if _is_being_cancelled():
+            if is_being_cancelled():
                 raise
             status = call.fail(error)
         except Exception as error:
@@ -263,6 +263,7 @@ def _unknown_method(path: str) -> _Refused:
     return _Refused(name, f"{name} is no method of this server")
 
 
-def _is_being_cancelled() -> bool:
+def is_being_cancelled() -> bool:
+    """Say whether the task that runs was cancelled itself. If not, a CancelledError is that of something it awaits."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -1,39 +1,54 @@
 """tidings.v1.PublishService over the use case in `service.publishing`."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
 from service.api.calls import Context
-from service.api.convert import required, time_ns, unbuilt
+from service.api.drafts import Drafts
+from service.api.event_types import violation
+from service.api.explaining import Explanations
 from service.api.notifications import event_receipt, event_summary
-from service.domain.attributes import (
-    SOURCE_CHARACTERS_MAX,
-    check_attributes,
-    check_content_type,
-    check_text,
-    is_json_content_type,
-)
-from service.domain.errors import InvalidField, PayloadTooLarge, quoted
-from service.domain.ids import check_request_id, check_uuid
-from service.domain.json_text import check_json
-from service.domain.names import Workspace, check_event_type_id, check_event_type_not_reserved, parse_workspace
+from service.api.streaming import PublishStream
+from service.domain.errors import InvalidField, quoted
+from service.domain.ids import Ids
+from service.domain.names import Workspace, parse_workspace
 from service.publishing import EventDraft, Published, Publisher
 from tidings.v1 import notifications_pb2, publishing_pb2_grpc
 from tidings.v1 import publishing_pb2 as pb
 
 _BATCH_REQUESTS_MAX = 1_000
-_JSON = "application/json"
-_OCTETS = "application/octet-stream"
+_BATCH_VIOLATIONS_MAX = 1_000
 
 
 class PublishService(publishing_pb2_grpc.PublishServiceServicer):
-    """Accepts events."""
+    """Accepts events.
 
-    def __init__(self, publisher: Publisher, *, payload_bytes_max: int) -> None:
+    Args:
+        payload_bytes_max: how large a payload and its context may be together, in bytes.
+        draining: set when the server shuts down, so that streams end.
+        ids: makes the call ids that an INTERNAL result of a stream shares with the log.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        explanations: Explanations,
+        *,
+        payload_bytes_max: int,
+        draining: asyncio.Event,
+        ids: Ids,
+    ) -> None:
         self._publisher = publisher
-        self._payload_bytes_max = payload_bytes_max
+        self._explanations = explanations
+        self._drafts = Drafts(payload_bytes_max)
+        self._draining = draining
+        self._ids = ids
 
     async def Publish(self, request: pb.PublishRequest, context: Context) -> pb.PublishResponse:
         """Accept one event."""
         workspace = parse_workspace("parent", request.parent)
-        draft = self._draft(request, path="")
+        draft = self._drafts.draft_of(request, event_id=request.event_id, request_id=request.request_id)
         if request.validate_only:
             preview = await self._publisher.preview(workspace, draft)
             response = _response(preview, event_summary(preview.event))
@@ -52,8 +67,34 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
             for index, each in enumerate(request.requests)
         ]
         published = await self._publisher.publish(workspace, drafts)
-        # With attributes, the answer to a batch that was accepted could be larger than clients take.
-        return pb.BatchPublishResponse(responses=[_response(each, event_receipt(each.event)) for each in published])
+        # With attributes or more violations, the answer to a batch that was accepted could be larger than clients take.
+        left = _BATCH_VIOLATIONS_MAX
+        response = pb.BatchPublishResponse()
+        for each in published:
+            response.responses.append(_response(each, event_receipt(each.event), violations_max=left))
+            left -= len(response.responses[-1].schema_violations)
+        return response
+
+    async def StreamPublish(
+        self, request_iterator: AsyncIterator[pb.StreamPublishRequest], context: Context
+    ) -> AsyncIterator[pb.StreamPublishResponse]:
+        """Accept events one by one, many at a time."""
+        stream = PublishStream(
+            request_iterator,
+            publisher=self._publisher,
+            drafts=self._drafts,
+            draining=self._draining,
+            ids=self._ids,
+        )
+        async with aclosing(stream.responses()) as responses:
+            async for response in responses:
+                yield response
+
+    async def ExplainPublish(self, request: pb.ExplainPublishRequest, context: Context) -> pb.ExplainPublishResponse:
+        """Say what publishing an event would do."""
+        workspace = parse_workspace("parent", request.parent)
+        draft = self._drafts.draft_of(request, may_be_operational=True)
+        return await self._explanations.explain(workspace, draft, request)
 
     def _batch_draft(self, workspace: Workspace, request: pb.PublishRequest, *, path: str) -> EventDraft:
         if request.parent not in ("", workspace.name):
@@ -62,81 +103,15 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
             )
         if request.validate_only:
             raise InvalidField(f"{path}validate_only", "is not allowed in a batch")
-        return self._draft(request, path=path)
-
-    def _draft(self, request: pb.PublishRequest, *, path: str) -> EventDraft:
-        required(request, "event", prefix=path)
-        if request.event_id:
-            check_uuid(f"{path}event_id", request.event_id)
-        if request.request_id:
-            check_request_id(f"{path}request_id", request.request_id)
-        event = request.event
-        at = f"{path}event."
-        check_event_type_id(f"{at}event_type", event.event_type)
-        check_event_type_not_reserved(f"{at}event_type", event.event_type)
-        check_text(f"{at}source", event.source, SOURCE_CHARACTERS_MAX)
-        check_text(f"{at}subject", event.subject, SOURCE_CHARACTERS_MAX)
-        attributes = dict(event.attributes)
-        check_attributes(f"{at}attributes", attributes)
-        payload, content_type, payload_is_json = self._payload(event, at=at)
-        self._check_context(event, len(payload), at=at)
-        return EventDraft(
-            event_type=event.event_type,
-            source=event.source,
-            subject=event.subject,
-            attributes=attributes,
-            payload=payload,
-            payload_is_json=payload_is_json,
-            content_type=content_type,
-            context_json=event.context_json,
-            occur_time_ns=time_ns(f"{at}occur_time", event, "occur_time"),
-            event_id=request.event_id or None,
-            request_id=request.request_id or None,
-            path=path,
-        )
-
-    def _payload(self, event: notifications_pb2.Event, *, at: str) -> tuple[bytes, str, bool]:
-        """Return the payload's bytes, its media type, and whether it is JSON."""
-        if event.content_type:
-            check_content_type(f"{at}content_type", event.content_type)
-        match event.WhichOneof("payload"):
-            case "json":
-                payload, content_type = event.json.encode(), event.content_type or _JSON
-                if not is_json_content_type(content_type):
-                    raise InvalidField(
-                        f"{at}content_type",
-                        f"must be {_JSON} or a type that ends in +json when the payload is `json`; "
-                        f"got {quoted(content_type)}",
-                    )
-            case "data":
-                payload, content_type = event.data, event.content_type or _OCTETS
-            case "json_object":
-                raise unbuilt(f"{at}json_object")
-            case _:
-                raise InvalidField(f"{at}json", "a payload is required: set `json`, or `data` with content_type")
-        field = f"{at}{event.WhichOneof('payload')}"
-        self._check_size(field, len(payload))
-        payload_is_json = is_json_content_type(content_type)
-        if payload_is_json:
-            check_json(field, payload)
-        return payload, content_type, payload_is_json
-
-    def _check_context(self, event: notifications_pb2.Event, payload_size: int, *, at: str) -> None:
-        if event.context_json:
-            context = event.context_json.encode()
-            self._check_size(f"{at}context_json", payload_size + len(context))
-            check_json(f"{at}context_json", context)
-
-    def _check_size(self, field: str, size: int) -> None:
-        if size > self._payload_bytes_max:
-            raise PayloadTooLarge(
-                field, f"payload and context together must be at most {self._payload_bytes_max} bytes; got {size}"
-            )
+        return self._drafts.draft_of(request, event_id=request.event_id, request_id=request.request_id, path=path)
 
 
-def _response(published: Published, event: notifications_pb2.Event) -> pb.PublishResponse:
+def _response(
+    published: Published, event: notifications_pb2.Event, *, violations_max: int | None = None
+) -> pb.PublishResponse:
     return pb.PublishResponse(
         event=event,
         matched_count=published.event.matched_count,
         deduplicated=published.deduplicated,
+        schema_violations=map(violation, published.schema_violations[:violations_max]),
     )

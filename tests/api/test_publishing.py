@@ -331,6 +331,20 @@ async def test_one_bad_event_leaves_nothing_of_its_batch(
     assert not (await batch(tenant, good)).responses[0].deduplicated
 
 
+async def test_batch_shows_at_most_a_thousand_schema_violations(tenant: Tenant) -> None:
+    """The first ones: with more, the answer could be larger than clients take."""
+    warned = await tenant.event_type(
+        json_schema='{"items": {"type": "string"}}', schema_enforcement="SCHEMA_ENFORCEMENT_WARN"
+    )
+    requests = [{"event": {"event_type": warned, "json": "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]"}}] * 100
+
+    response = await batch(tenant, *requests)
+
+    assert [12] * 83 + [4] + [0] * 16 == [len(each.schema_violations) for each in response.responses]
+    assert "/11" == response.responses[0].schema_violations[11].instance_path
+    assert 100 == len(await tenant.events())
+
+
 async def test_validate_only_counts_and_writes_nothing(tenant: Tenant) -> None:
     """Not even the request_id is used."""
     await tenant.subscribe(attribute_filters={"team": "support"})
