@@ -1,0 +1,176 @@
+"""A connection to a Tidings server, with the stubs of its services. Knows nothing of webhooks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import grpc
+import grpc.aio
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
+
+from tidings.v1 import event_types_pb2, notifications_pb2, publishing_pb2, subscriptions_pb2
+from tidings.v1.event_types_pb2_grpc import EventTypeServiceStub
+from tidings.v1.notifications_pb2_grpc import NotificationServiceStub
+from tidings.v1.publishing_pb2_grpc import PublishServiceStub
+from tidings.v1.subscriptions_pb2_grpc import SubscriptionServiceStub
+from tidings_client.outgoing import AsyncOutgoing, Outgoing
+
+if TYPE_CHECKING:
+    from tidings.v1.event_types_pb2_grpc import EventTypeServiceAsyncStub
+    from tidings.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
+    from tidings.v1.publishing_pb2_grpc import PublishServiceAsyncStub
+    from tidings.v1.subscriptions_pb2_grpc import SubscriptionServiceAsyncStub
+
+TIMEOUT_S: Final = 30.0
+
+_FILES: Final = (event_types_pb2, notifications_pb2, publishing_pb2, subscriptions_pb2)
+# UNAVAILABLE means "unknown". A repetition sends the same bytes, so a request_id in them makes it harmless.
+_RETRIES: Final = {
+    "maxAttempts": 5,
+    "initialBackoff": "0.2s",
+    "maxBackoff": "2s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+# A request over this is not repeated. The server takes at most 4 MiB; gRPC's own limit is 256 KiB.
+_RETRY_BUFFER_BYTES: Final = 8 * 1024 * 1024
+# Notices a server that vanished without a goodbye. The server allows a ping every 10 seconds.
+_KEEPALIVE_MS: Final = 30_000
+_KEEPALIVE_TIMEOUT_MS: Final = 10_000
+
+
+class Client:
+    """The services of a Tidings server, one attribute each. Threads may share it. Close it, or use it with `with`."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.channel = channel
+        self.publishing = PublishServiceStub(channel)
+        self.subscriptions = SubscriptionServiceStub(channel)
+        self.event_types = EventTypeServiceStub(channel)
+        self.notifications = NotificationServiceStub(channel)
+
+    def close(self) -> None:
+        """Close the connection. Calls that run end with CANCELLED."""
+        self.channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class AsyncClient:
+    """The same for asyncio: every call is awaited or iterated over. Close it, or use it with `async with`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self.publishing: PublishServiceAsyncStub = PublishServiceStub(channel)
+        self.subscriptions: SubscriptionServiceAsyncStub = SubscriptionServiceStub(channel)
+        self.event_types: EventTypeServiceAsyncStub = EventTypeServiceStub(channel)
+        self.notifications: NotificationServiceAsyncStub = NotificationServiceStub(channel)
+
+    async def close(self) -> None:
+        """Close the connection. Calls that run end with CANCELLED."""
+        await self.channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def connect(
+    target: str,
+    *,
+    token: str | None = None,
+    tls: bool | None = None,
+    root_certificates: bytes | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Client:
+    """Return a client of the server at `target`. Connects with the first call, and again whenever it must.
+
+    A request without a request_id gets one, so that it can be repeated: what ends with UNAVAILABLE, and reads or has a
+    request_id, is sent up to four times more, within its deadline. A call that you repeat yourself, and the items of a
+    StreamPublish, need request_ids of your own: only you know what is the same.
+
+    Args:
+        target: `host:port`, `[ipv6]:port` or `unix:path`.
+        token: `tdg_<id>_<secret>`, sent with every call.
+        tls: whether to encrypt. By default everywhere but on loopback and unix sockets.
+        root_certificates: in PEM, which certificate authorities to trust. By default those that gRPC ships.
+        timeout_s: the deadline of a call with one response that has none of its own; a stream has none.
+
+    Raises:
+        ValueError: the token would be sent unencrypted over a network.
+    """
+    if _is_encrypted(target, tls=tls, token=token):
+        channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(root_certificates), _options())
+    else:
+        channel = grpc.insecure_channel(target, _options())
+    return Client(grpc.intercept_channel(channel, Outgoing(token, timeout_s)))
+
+
+def connect_async(
+    target: str,
+    *,
+    token: str | None = None,
+    tls: bool | None = None,
+    root_certificates: bytes | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> AsyncClient:
+    """Return a client for asyncio; see `connect`. Call it inside the event loop that is to use it."""
+    interceptors = AsyncOutgoing.of_every_kind(token, timeout_s)
+    if _is_encrypted(target, tls=tls, token=token):
+        credentials = grpc.ssl_channel_credentials(root_certificates)
+        return AsyncClient(grpc.aio.secure_channel(target, credentials, _options(), interceptors=interceptors))
+    return AsyncClient(grpc.aio.insecure_channel(target, _options(), interceptors=interceptors))
+
+
+def _is_encrypted(target: str, *, tls: bool | None, token: str | None) -> bool:
+    is_local = _is_local(target)
+    if tls is False and token is not None and not is_local:
+        raise ValueError(f"without TLS, everybody on the way to {target} could read the token")
+    return not is_local if tls is None else tls
+
+
+def _is_local(target: str) -> bool:
+    """Say whether a target cannot be listened to from outside of this machine."""
+    if target.startswith(("unix:", "unix-abstract:")):
+        return True
+    host = target.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _options() -> Sequence[tuple[str, Any]]:
+    methods = [{"service": method.containing_service.full_name, "method": method.name} for method in _repeatable()]
+    return (
+        ("grpc.service_config", json.dumps({"methodConfig": [{"name": methods, "retryPolicy": _RETRIES}]})),
+        ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER_BYTES),
+        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+    )
+
+
+def _repeatable() -> Iterator[MethodDescriptor]:
+    """Yield the methods that do no harm when they are carried out twice: those that read, or have a request_id."""
+    services = [service for file in _FILES for service in file.DESCRIPTOR.services_by_name.values()]
+    for method in (method for service in services for method in service.methods):
+        reads = method.name.startswith(("Get", "List", "Explain", "Validate"))
+        if reads or _has_request_id(method.input_type):
+            yield method
+
+
+def _has_request_id(request: Descriptor | None) -> bool:
+    fields = {} if request is None else request.fields_by_name
+    return "request_id" in fields or ("requests" in fields and _has_request_id(fields["requests"].message_type))
