@@ -10,9 +10,11 @@ from random import SystemRandom
 
 import structlog
 
+from service.announcing import Announcer
 from service.api.addresses import ListenError, is_loopback
 from service.api.calls import Calls
 from service.api.event_types import EventTypeService
+from service.api.explaining import Explanations
 from service.api.notifications import NotificationService
 from service.api.publishing import PublishService
 from service.api.server import ApiServer, Servicers
@@ -20,18 +22,29 @@ from service.api.subscriptions import SubscriptionService
 from service.cataloguing import EventTypes
 from service.delivery.courier import Courier
 from service.delivery.dispatcher import Dispatcher
+from service.delivery.eraser import Eraser
+from service.delivery.pruner import Pruner
+from service.delivery.replayer import Replayer
 from service.delivery.sweeper import Sweeper
 from service.delivery.transport import AiohttpTransport, Transport
 from service.domain.clock import SystemClock
 from service.domain.destinations import DestinationPolicy, parse_destination_policy
 from service.domain.ids import Uuid7Ids
+from service.domain.names import Workspace
+from service.explaining import Explainer
 from service.matching import Matchers
-from service.notifying import History
+from service.notifying import History, Interventions
 from service.publishing import Publisher
+from service.rehearsing import Rehearsals
+from service.replaying.replays import Replays
+from service.rotating import SigningKeys
 from service.settings import Settings, SettingsError
 from service.storage.database import Database, FatalStorageError
 from service.storage.sqlite import SqliteDatabase
+from service.storage.subscriptions import Rule
 from service.subscribing import Subscriptions
+from service.validating import Definitions
+from service.watching import ChangeFeed, Watches
 
 _LAST_CALLS_S = 5.0
 
@@ -44,6 +57,11 @@ class _Server:
 
     dispatcher: Dispatcher
     sweeper: Sweeper
+    replayer: Replayer
+    announcer: Announcer
+    eraser: Eraser
+    pruner: Pruner
+    feed: ChangeFeed
     api: ApiServer
 
 
@@ -79,6 +97,11 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
         async with asyncio.TaskGroup() as tasks:
             delivering = tasks.create_task(server.dispatcher.run(), name="dispatcher")
             sweeping = tasks.create_task(server.sweeper.run(), name="sweeper")
+            replaying = tasks.create_task(server.replayer.run(), name="replayer")
+            announcing = tasks.create_task(server.announcer.run(), name="announcer")
+            erasing = tasks.create_task(server.eraser.run(), name="eraser")
+            pruning = tasks.create_task(server.pruner.run(), name="pruner")
+            tasks.create_task(server.feed.run(), name="change feed")
             server.api.set_serving()
             _log.info(
                 "server.started",
@@ -94,11 +117,15 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
                 raise broken[0]
             _log.info("server.stopping", drain_timeout_s=settings.drain_timeout_s)
             server.api.drain()
+            server.feed.wake()
+            # What it has not made yet, the next process makes.
+            replaying.cancel()
             server.dispatcher.stop(drain_timeout_s=settings.drain_timeout_s)
             # Until then the port stays open: health says NOT_SERVING, and new calls are told to go elsewhere.
             await delivering
             await server.api.stop(_LAST_CALLS_S)
-            sweeping.cancel()
+            for each in (sweeping, announcing, erasing, pruning):
+                each.cancel()
             if broken:
                 raise broken[0]
     _log.info("server.stopped")
@@ -138,16 +165,27 @@ def _build_server(
 ) -> _Server:
     clock, rng = SystemClock(), SystemRandom()
     ids = Uuid7Ids(clock, rng)
+    calls = Calls(clock=clock, ids=ids, request_bytes_max=settings.request_bytes_max)
+    feed = ChangeFeed(database, draining=calls.draining)
+    courier = Courier(transport, clock=clock, rng=rng)
     dispatcher = Dispatcher(
         database,
-        Courier(transport, clock=clock, rng=rng),
+        courier,
         clock=clock,
         rng=rng,
+        ids=ids,
         owner=ids.new(),
         lease_s=settings.lease_s,
         slots=_slots(settings.delivery_slots),
+        on_recorded=feed.wake,
     )
+
+    def on_owed() -> None:
+        dispatcher.wake()
+        feed.wake()
+
     sweeper = Sweeper(database, clock=clock, on_released=dispatcher.wake)
+    replayer = Replayer(database, clock=clock, ids=ids, on_made=on_owed)
     subscriptions = Subscriptions(
         database,
         destinations=destinations,
@@ -157,25 +195,74 @@ def _build_server(
         on_sweep=sweeper.wake,
         allow_unknown_event_types=settings.allow_unknown_event_types,
     )
+    definitions = Definitions(database)
     publisher = Publisher(
         database,
-        Matchers(database, workspaces_max=settings.matchers_max),
+        Matchers(database, workspaces_max=settings.matchers_max, on_filter_shut=_log_filter_shut),
+        definitions,
         clock=clock,
         ids=ids,
-        on_accepted=dispatcher.wake,
+        on_accepted=on_owed,
         allow_unknown_event_types=settings.allow_unknown_event_types,
     )
+    announcer = Announcer(database, publisher)
     api = ApiServer(
         listen=settings.listen,
-        calls=Calls(clock=clock, ids=ids, request_bytes_max=settings.request_bytes_max),
+        calls=calls,
         servicers=Servicers(
-            subscriptions=SubscriptionService(subscriptions),
-            event_types=EventTypeService(EventTypes(database, clock=clock)),
-            publishing=PublishService(publisher, payload_bytes_max=settings.payload_bytes_max),
-            notifications=NotificationService(History(database)),
+            subscriptions=SubscriptionService(
+                subscriptions,
+                SigningKeys(database, clock=clock, ids=ids, rng=rng, on_announced=announcer.wake),
+                Rehearsals(
+                    database,
+                    clock=clock,
+                    ids=ids,
+                    send=courier.rehearse,
+                    allow_unknown_event_types=settings.allow_unknown_event_types,
+                ),
+            ),
+            event_types=EventTypeService(
+                EventTypes(database, definitions, clock=clock), payload_bytes_max=settings.payload_bytes_max
+            ),
+            publishing=PublishService(
+                publisher,
+                Explanations(
+                    Explainer(
+                        database,
+                        definitions,
+                        clock=clock,
+                        rng=rng,
+                        allow_unknown_event_types=settings.allow_unknown_event_types,
+                    ),
+                    publisher,
+                    subscriptions,
+                ),
+                payload_bytes_max=settings.payload_bytes_max,
+                draining=calls.draining,
+                ids=ids,
+            ),
+            notifications=NotificationService(
+                History(database),
+                Replays(database, clock=clock, ids=ids, on_created=replayer.wake),
+                interventions=Interventions(database, clock=clock, on_changed=on_owed),
+                watches=Watches(database, feed),
+            ),
         ),
     )
-    return _Server(dispatcher, sweeper, api)
+    return _Server(
+        dispatcher,
+        sweeper,
+        replayer,
+        announcer,
+        Eraser(database, clock=clock),
+        Pruner(database, clock=clock),
+        feed,
+        api,
+    )
+
+
+def _log_filter_shut(workspace: Workspace, rule: Rule) -> None:
+    _log.warning("subscription.filter_shut", subscription=workspace.subscription(rule.id), reason="FILTER_TOO_SLOW")
 
 
 def _slots(most: int) -> int:

@@ -14,16 +14,18 @@ from typing import Any, Final
 from service.domain.errors import StorageUnavailable
 from service.domain.model import (
     Event,
+    EventType,
     FixedSchedule,
     Format,
     RetryPolicy,
+    SchemaEnforcement,
     SignatureScheme,
     SigningKey,
     Subscription,
 )
 from service.domain.names import Workspace
 from service.domain.outcomes import Reply, Request, Unreachable
-from service.storage import events, notifications, subscriptions, workspaces
+from service.storage import event_types, events, notifications, subscriptions, workspaces
 from service.storage.database import Database, T, Transaction
 from service.storage.notifications import NewNotification
 
@@ -145,6 +147,36 @@ async def unsubscribe(database: Database, uid: str) -> None:
     )
 
 
+async def define(database: Database, event_type_id: str = "agent.created", **changes: Any) -> None:
+    """Create an event type, or change some of its fields."""
+    plain = EventType(
+        id=event_type_id,
+        display_name=event_type_id,
+        description="",
+        service="",
+        category=None,
+        code=None,
+        json_schema="",
+        schema_enforcement=SchemaEnforcement.REJECT,
+        examples=(),
+        attribute_keys=(),
+        deprecated=False,
+        create_time_ms=NOW_MS,
+        update_time_ms=NOW_MS,
+        revision=1,
+    )
+
+    def work(tx: Transaction) -> None:
+        current = event_types.find(tx, event_type_id)
+        if current is None:
+            assert event_types.insert(tx, replace(plain, **changes))
+            return
+        changed = replace(current, **changes, revision=current.revision + 1)
+        assert event_types.update(tx, changed, old_revision=current.revision)
+
+    await database.write(work)
+
+
 async def owe(database: Database, event: Event, uids: Sequence[str], *, is_new: bool = True) -> list[str]:
     """Store an event and one notification of it for each subscription named; return their ids, in that order.
 
@@ -237,6 +269,7 @@ class HookedDatabase:
         self.before_write: Hook | None = None
         self.after_write: Hook | None = None
         self.refused_writes = 0
+        self.refused_reads = 0
         self.writes = 0
         self.reads = 0
         self._database = database
@@ -255,6 +288,9 @@ class HookedDatabase:
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         self.reads += 1
+        if self.refused_reads:
+            self.refused_reads -= 1
+            raise StorageUnavailable("the database does not answer")
         return await self._database.read(work)
 
     async def close(self) -> None:

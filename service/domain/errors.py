@@ -65,10 +65,22 @@ class InvalidField(CallerError):
         super().__init__(f"{field}: {problem}", field=field)
 
 
+class InvalidFilter(InvalidField):
+    """A CEL filter that does not compile, or that could take too long."""
+
+    reason = ErrorReason.INVALID_FILTER
+
+
 class PayloadTooLarge(InvalidField):
     """A payload, or a whole request, over its limit."""
 
     reason = ErrorReason.PAYLOAD_TOO_LARGE
+
+
+class PayloadSchemaMismatch(InvalidField):
+    """A payload that does not match the JSON Schema of its event type."""
+
+    reason = ErrorReason.PAYLOAD_SCHEMA_MISMATCH
 
 
 class DestinationForbidden(InvalidField):
@@ -103,9 +115,9 @@ class ResourceNotFound(ResourceError):
 
     reason = ErrorReason.RESOURCE_NOT_FOUND
 
-    def __init__(self, resource_type: str, resource_name: str) -> None:
+    def __init__(self, resource_type: str, resource_name: str, *, note: str = "") -> None:
         super().__init__(
-            f"no {resource_type} named {quoted(resource_name)}",
+            f"no {resource_type} named {quoted(resource_name)}{note and ': '}{note}",
             resource_type=resource_type,
             resource_name=resource_name,
         )
@@ -137,6 +149,18 @@ class RequestIdReused(CallerError):
     reason = ErrorReason.REQUEST_ID_REUSED
 
 
+class StateConflict(CallerError):
+    """The resource is in a state that does not allow this; the message says which, and what would."""
+
+    reason = ErrorReason.STATE_CONFLICT
+
+
+class ResumeTokenExpired(CallerError):
+    """A watch that wants to go on after a change so old that those behind it are no longer kept."""
+
+    reason = ErrorReason.RESUME_TOKEN_EXPIRED
+
+
 class EtagMismatch(CallerError):
     """The resource was changed since the caller read it."""
 
@@ -155,6 +179,12 @@ class DiskFull(Unavailable):
     """The database's disk has no room for another event."""
 
     reason = ErrorReason.DISK_FULL
+
+
+class QuotaExceeded(Unavailable):
+    """A limit on how much may go on at once is reached."""
+
+    reason = ErrorReason.QUOTA_EXCEEDED
 
 
 class Draining(Unavailable):

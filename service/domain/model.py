@@ -139,7 +139,7 @@ DEFAULT_RETRY_POLICY = RetryPolicy(
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A secret shared with a subscriber. `secret` is the key in the form of its scheme, `whsec_…`.
+    """What signs a subscriber's requests. `secret` is the key in the form of its scheme: see `signing.check_key`.
 
     Each key signs by its own scheme: while two overlap, they may have different ones.
     """
@@ -149,11 +149,6 @@ class SigningKey:
     create_time_ms: int
     expire_time_ms: int | None = None
     scheme: SignatureScheme = SignatureScheme.STANDARD_WEBHOOKS
-
-    @property
-    def hint(self) -> str:
-        """The last four characters: enough to tell keys apart, too few to use one."""
-        return self.secret[-4:]
 
 
 @dataclass(frozen=True, slots=True)

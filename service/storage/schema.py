@@ -239,6 +239,7 @@ V2: Final[tuple[LiteralString, ...]] = (
     """,
     "CREATE INDEX replays_by_subscription ON replays (subscription_uid, id)",
     "CREATE INDEX replays_running ON replays (next_time) WHERE state = 'RUNNING'",
+    "CREATE INDEX replays_running_of ON replays (subscription_uid) WHERE state = 'RUNNING'",
     # Operational events that are still to be published: written with the change that they tell of, so none is lost.
     """
     CREATE TABLE announcements (

@@ -1,8 +1,9 @@
 """What a caller can send wrong: each gets an answer that says what, where and what is allowed, and changes nothing."""
 
+import math
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ URL = "https://receiver.example/hooks"
 UUID = "0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10"
 PAYLOAD_BYTES_MAX = 256 * 1024
 CORPUS = Path(__file__).parents[1] / "corpora" / "destinations.txt"
-UNBUILT_METHODS = [method for method in CONTRACT.values() if not method.is_built]
-BUILT_METHODS = [method for method in CONTRACT.values() if method.is_built]
+# What a stream can get wrong is in the tests of its own.
+BUILT_METHODS = [method for method in CONTRACT.values() if method.is_built and method.is_unary]
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -94,7 +95,7 @@ def bad_names() -> Iterator[Bad]:
     """Yield malformed names in every field that holds one."""
     workspace = "organizations/{organization}/workspaces/{workspace}"
     parents = ["", "x", "organizations/a", f"{P}/", f"/{P}", "organizations//workspaces/b", "projects/a/workspaces/b"]
-    for method in ("ListEvents", "ListNotifications", "ListSubscriptions", "Publish", "BatchPublish"):
+    for method in ("ListEvents", "ListNotifications", "ListSubscriptions", "Publish", "BatchPublish", "ExplainPublish"):
         yield from (Bad(method, {"parent": name}, "parent") for name in parents)
         yield Bad(method, {"parent": "x"}, "parent", f'must have the form "{workspace}"; got "x"')
         yield Bad(method, {"parent": P.upper().lower().replace("acme", "Acme")}, "parent", '"Acme"')
@@ -109,6 +110,13 @@ def bad_names() -> Iterator[Bad]:
         ("ListAttempts", "notifications", "parent"),
         ("GetSubscription", "subscriptions", "name"),
         ("DeleteSubscription", "subscriptions", "name"),
+        ("ResumeSubscription", "subscriptions", "name"),
+        ("RotateSigningKey", "subscriptions", "name"),
+        ("TestSubscription", "subscriptions", "name"),
+        ("RetryNotification", "notifications", "name"),
+        ("CancelNotification", "notifications", "name"),
+        ("CreateReplay", "subscriptions", "parent"),
+        ("ListReplays", "subscriptions", "parent"),
     ]:
         form = f"{workspace}/{collection}/{{{collection[:-1]}}}"
         yield from (Bad(method, {at: name}, at, form) for name in ("", P, f"{P}/things/x", f"{P}/{collection}/x/y"))
@@ -116,6 +124,16 @@ def bad_names() -> Iterator[Bad]:
         yield Bad(method, {at: f"{P}/{collection}/A"}, at, '"A"')
         yield Bad(method, {at: f"{P}/{collection}/a\n"}, at, "a\\n")
         yield Bad(method, {at: f"{P}/{collection}/%2e%2e"}, at, "%2e%2e")
+    for method in ("GetReplay", "CancelReplay"):
+        for name in (
+            "",
+            SUBSCRIPTION,
+            f"{SUBSCRIPTION}/replays",
+            f"{SUBSCRIPTION}/replay/x",
+            f"{SUBSCRIPTION}/replays/x/y",
+        ):
+            yield Bad(method, {"name": name}, "name", f"{workspace}/subscriptions/{{subscription}}/replays/{{replay}}")
+        yield Bad(method, {"name": f"{SUBSCRIPTION}/replays/A"}, "name", '"A"')
     for method in ("GetEventType", "DeleteEventType"):
         for name in ("", "known", "eventTypes", "eventTypes/", "eventtypes/known"):
             yield Bad(method, {"name": name}, "name")
@@ -144,6 +162,12 @@ def bad_ids() -> Iterator[Bad]:
         yield Bad("Publish", {**event(), "event_id": id}, "event_id", "must be a UUID in lower case")
     for id in (" ", "a b", "é", "a\0", "a\n", "x" * 129):
         yield Bad("Publish", {**event(), "request_id": id}, "request_id", "1 to 128 visible ASCII characters")
+    for id in (" ", "a b", "é", "a\0", "a\n", "x" * 129):
+        for method, request in {
+            "CreateSubscription": subscribe("", "").request,
+            "RotateSigningKey": {"name": SUBSCRIPTION},
+        }.items():
+            yield Bad(method, {**request, "request_id": id}, "request_id", "1 to 128 visible ASCII characters")
     for method in ("ListEvents", "ListNotifications", "ListSubscriptions"):
         yield Bad(method, {"parent": P, "event_type": "a.*"}, "event_type", "must be an event type id")
 
@@ -155,6 +179,7 @@ def bad_pages() -> Iterator[Bad]:
         "ListNotifications": {"parent": P},
         "ListAttempts": {"parent": f"{P}/notifications/x"},
         "ListSubscriptions": {"parent": P},
+        "ListReplays": {"parent": SUBSCRIPTION},
         "ListEventTypes": {},
     }
     for method, request in lists.items():
@@ -233,6 +258,33 @@ def bad_subscriptions() -> Iterator[Bad]:
         yield subscribe(at, "got -1", **{at: -1})
 
 
+def bad_keys_and_filters() -> Iterator[Bad]:
+    """Yield API keys, signing keys and filters that a subscription may not have."""
+    for header in ("a b", "é", "a:", "a\0", "Host", "Webhook-Id", "proxy-authorization", "x" * 257):
+        yield subscribe("api_key.header", "", api_key={"header": header, "value": "k"})
+    for value in ("a\0", "a\r\nX: 1", "é", " a", "a ", "x" * 4097):
+        yield subscribe("api_key.value", "", api_key={"value": value})
+    yield subscribe("api_key.value", "is required while none is stored", api_key={})
+    yield subscribe('headers["x-api-key"]', "header of the api_key", api_key={"value": "k"}, headers={"x-api-key": ""})
+    renamed = {"name": SUBSCRIPTION, "api_key": {"header": "X-Key"}}
+    yield Bad("UpdateSubscription", {"subscription": renamed}, "subscription.api_key.value", "while none is stored")
+    for scheme in range(1, 8):
+        for key in ("short", "é" * 20, "x" * 257):
+            request = {**subscribe("", "", signature_scheme=scheme).request, "signing_key": key}
+            yield Bad("CreateSubscription", request, "signing_key", "must be ")
+    for scheme in range(2, 8):
+        other = {"name": SUBSCRIPTION, "signature_scheme": scheme}
+        at = "subscription.signature_scheme"
+        yield Bad("UpdateSubscription", {"subscription": other}, at, "with RotateSigningKey", "STATE_CONFLICT")
+    for text in ("event.", "nothing", "event.type == 1", "1", '"text"', "event.typo", "x" * 2049, "(" * 500, "\0"):
+        yield subscribe("filter", "", "INVALID_FILTER", filter=text)
+        update = {"name": SUBSCRIPTION, "filter": text}
+        yield Bad("UpdateSubscription", {"subscription": update}, "subscription.filter", "", "INVALID_FILTER")
+    for request_id in (" ", "a b", "é", "a\0", "x" * 129):
+        request = {**subscribe("", "").request, "request_id": request_id}
+        yield Bad("CreateSubscription", request, "request_id", "1 to 128 visible ASCII characters")
+
+
 def bad_headers() -> Iterator[Bad]:
     """Yield headers that a subscription may not add."""
     for header in ("", "a b", "é", "a:", "a\0", "a\n", "(a)"):
@@ -304,6 +356,65 @@ def bad_event_types() -> Iterator[Bad]:
     yield create_type("schema_enforcement", "got 99", schema_enforcement=99)
 
 
+BAD_RATES = (0.0, -1.0, 0.009, 10_001.0, math.nan, math.inf)
+BAD_KEYS = {
+    1: ("x", "whsec_", "whsec_QUFBQQ=="),
+    2: ("x", "whsk_", "whsk_QUFBQQ==", f"whsec_{'QUFB' * 8}"),
+    3: ("x", "QUFBQQ==", "QUFB" * 22),
+    4: ("1234567", "x" * 257, "12345678\n", "é" * 8),
+    5: ("1234567", "x" * 257, "12345678\0"),
+    6: ("1234567", "x" * 257, "12345678\x7f"),
+    7: ("12345678",),
+}
+BAD_SCHEMAS = {
+    "": "",
+    "{": "must be strict JSON",
+    "1": "must be a JSON Schema of draft 2020-12",
+    '{"type": "strnig\u00e9"}': 'at "/type"',
+    '{"multipleOf": 0}': 'at "/multipleOf"',
+    '{"items": [{}]}': 'at "/items"',
+    '{"$schema": "http://json-schema.org/draft-07/schema#"}': "$schema must be absent or",
+    '{"$defs": {"a": {"$schema": "http://127.0.0.1:9/"}}}': "$schema must be absent or",
+    '{"$ref": "http://127.0.0.1:9/schema"}': 'in the schema itself; got "http://127.0.0.1:9/schema"',
+    '{"properties": {"a": {"$ref": "file:///etc/passwd"}}}': 'in the schema itself; got "file:///etc/passwd"',
+    '{"$dynamicRef": "other.json#a"}': 'in the schema itself; got "other.json#a"',
+    '{"$ref": "https://json-schema.org/draft/2020-12/schema"}': "in the schema itself",
+    '{"$ref": "#/$defs/none"}': 'no subschema at the reference "#/$defs/none"',
+    '{"$ref": "#none"}': 'no subschema at the reference "#none"',
+    '{"$id": "http://[", "$ref": "#"}': "must be a URI reference",
+    '{"$ref": "#"}': "would never end",
+    '{"not": {"$ref": "#"}}': "would never end",
+    '{"pattern": "(?=a)b"}': 'the pattern at "/pattern"',
+    '{"pattern": "(a)\\\\1"}': 'the pattern at "/pattern"',
+    '{"patternProperties": {"((a{1,100}){1,100}){1,100}": true}}': "at most 262144 bytes when compiled",
+    '{"maximum": ' + "9" * 401 + "}": "",
+    '{"multipleOf": 0.' + "1" * 400 + "}": "at most 400 digits; got 402",
+    '{"items":' * 97 + "{}" + "}" * 97: "nested more than 96 deep",
+    '{"description": "' + "x" * (256 * 1024) + '"}': "at most 262144 bytes; got 262163",
+}
+
+
+def bad_schemas() -> Iterator[Bad]:
+    """Yield schemas that are none, and payloads that cannot be checked against one."""
+    for schema, words in BAD_SCHEMAS.items():
+        if schema:
+            yield create_type("json_schema", words, json_schema=schema)
+            event_type: dict[str, Any] = {"name": "eventTypes/known", "json_schema": schema}
+            yield Bad("UpdateEventType", {"event_type": event_type}, "event_type.json_schema", words)
+        yield Bad("ValidatePayload", {"json_schema": schema, "json": "{}"}, "json_schema", words)
+    strings = '{"type": "string"}'
+    yield create_type("examples[1]", "the value is not of type", json_schema=strings, examples=['"a"', "1"])
+    yield Bad("ValidatePayload", {"json": "{}"}, "event_type", "is required, unless json_schema is given")
+    for id in ("", "a b", "a..b", "x" * 129, "a\0"):
+        yield Bad("ValidatePayload", {"event_type": id, "json": "{}"}, "event_type", "must be an event type id")
+    unknown = {"event_type": "unknown", "json": "{}"}
+    yield Bad("ValidatePayload", unknown, "event_type", '"unknown"; create it', "EVENT_TYPE_UNKNOWN")
+    for json in ("", "{", "NaN", "[" * 50_000):
+        yield Bad("ValidatePayload", {"event_type": "known", "json": json}, "json", "must be strict JSON")
+    large = {"event_type": "known", "json": f'"{"x" * PAYLOAD_BYTES_MAX}"'}
+    yield Bad("ValidatePayload", large, "json", "bytes; got", "PAYLOAD_TOO_LARGE")
+
+
 def bad_events() -> Iterator[Bad]:
     """Yield events with one bad field."""
     yield Bad("Publish", {"parent": P}, "event", "is required")
@@ -338,6 +449,16 @@ def bad_events() -> Iterator[Bad]:
     yield publish("content_type", 'the payload is `json`; got "text/plain"', content_type="text/plain")
     for time in ({"seconds": 253_402_300_800}, {"seconds": -62_135_596_801}, {"nanos": -1}, {"nanos": 10**9}):
         yield publish("occur_time", "years 1 to 9999", occur_time=time)
+
+
+def bad_objects() -> Iterator[Bad]:
+    """Yield events whose `json_object` is none that can be kept."""
+    text_object: dict[str, Any] = {"json": None, "json_object": {}, "content_type": "text/plain"}
+    yield publish("content_type", 'the payload is `json_object`; got "text/plain"', **text_object)
+    for number in (2.0**53, -(2.0**53), 1e300, float("inf"), float("nan")):
+        yield publish("json_object", 'at "a[0]": use json', json=None, json_object={"a": [number]})
+    large = {"a": "x" * PAYLOAD_BYTES_MAX}
+    yield publish("json_object", "must be at most", "PAYLOAD_TOO_LARGE", json=None, json_object=large)
 
 
 BAD_JSON = {
@@ -384,33 +505,61 @@ def bad_batches() -> Iterator[Bad]:
     yield Bad("Publish", event(json="x" * 4_200_000), "request", words, "PAYLOAD_TOO_LARGE")
 
 
+def bad_replays() -> Iterator[Bad]:
+    """Yield replays with one bad field."""
+    start: dict[str, Any] = {"start_time": {"seconds": 1}}
+    yield Bad("CreateReplay", {"parent": SUBSCRIPTION}, "replay", "is required")
+    for replay, at, words in [
+        ({}, "start_time", "is required"),
+        ({"start_time": {"seconds": 253_402_300_800}}, "start_time", "years 1 to 9999"),
+        ({"start_time": {"seconds": 253_402_300_799}}, "start_time", "must not be in the future"),
+        ({**start, "end_time": {"seconds": 0}}, "end_time", "before start_time"),
+        ({**start, "end_time": {"nanos": -1}}, "end_time", "years 1 to 9999"),
+        ({**start, "states": [0]}, "states[0]", "got 0"),
+        ({**start, "states": [2, 1]}, "states[1]", "PENDING"),
+        *(({**start, "max_rate_per_second": rate}, "max_rate_per_second", "0.01 to 10") for rate in BAD_RATES),
+    ]:
+        yield Bad("CreateReplay", {"parent": SUBSCRIPTION, "replay": replay}, f"replay.{at}", words)
+
+
+def bad_rotations_and_tests() -> Iterator[Bad]:
+    """Yield rotations and tests of a subscription with one bad field."""
+    rotate: dict[str, Any] = {"name": SUBSCRIPTION}
+    for overlap in ({"seconds": -1}, {"seconds": 604_801}, {"seconds": 604_800, "nanos": 1}):
+        yield Bad("RotateSigningKey", {**rotate, "overlap": overlap}, "overlap", "7 d")
+    yield Bad("RotateSigningKey", {**rotate, "overlap": {"nanos": 10**9}}, "overlap", "1,000,000,000 nanos")
+    for number in (8, -1):
+        yield Bad("RotateSigningKey", {**rotate, "signature_scheme": number}, "signature_scheme", f"got {number}")
+    for scheme, keys in BAD_KEYS.items():
+        for key in keys:
+            yield Bad("RotateSigningKey", {**rotate, "signature_scheme": scheme, "signing_key": key}, "signing_key")
+    for id in ("a..b", "*", "a.*", "a b", "a\0", "x" * 129):
+        yield Bad("TestSubscription", {"name": SUBSCRIPTION, "event_type": id}, "event_type", "segments of letters")
+    unknown = {"name": SUBSCRIPTION, "event_type": "unknown"}
+    yield Bad("TestSubscription", unknown, "event_type", '"unknown"', "EVENT_TYPE_UNKNOWN")
+
+
+def bad_explanations() -> Iterator[Bad]:
+    """Yield bad events and candidates of ExplainPublish: the same as those of Publish and CreateSubscription.
+
+    Only Tidings' own event types, which nobody may publish, can be explained.
+    """
+    yield Bad("ExplainPublish", {"parent": P}, "event", "is required")
+    for bad in bad_events():
+        if bad.method == "Publish" and "reserved" not in bad.words:
+            yield replace(bad, method="ExplainPublish")
+    for bad in (*bad_headers(), *bad_policies()):
+        yield replace(bad, method="ExplainPublish", request={**event(), "subscription": bad.request["subscription"]})
+    yield Bad("ExplainPublish", {**event(), "preview_subscription": "x"}, "preview_subscription", "subscriptions/")
+
+
 def unbuilt() -> Iterator[Bad]:
     """Yield the fields that this version knows and does not carry out."""
     refused = "UNIMPLEMENTED"
     words = "is not implemented by this version; leave it out"
-    yield publish("json_object", words, refused, json=None, json_object={})
-    yield create_type("json_schema", words, refused, json_schema="{}")
-    for number in (1, 2, 3):
-        yield create_type("schema_enforcement", words, refused, schema_enforcement=number)
-    fields: list[tuple[str, Any]] = [("request_id", "r"), ("validate_only", True)]
-    for at, value in fields:
-        yield Bad("CreateSubscription", {**subscribe("", "").request, at: value}, at, words, refused)
-    update = {"subscription": {"name": SUBSCRIPTION}, "validate_only": True}
-    yield Bad("UpdateSubscription", update, "validate_only", words, refused)
-    changes: list[tuple[str, Any]] = [
-        ("filter", "true"),
-        ("api_key", {}),
-        ("max_rate_per_second", 0.0),
-        *(("format", number) for number in range(2, 7)),
-        *(("signature_scheme", number) for number in range(2, 8)),
-    ]
-    for at, change in changes:
-        yield subscribe(at, words, refused, **{at: change})
-        subscription = {"name": SUBSCRIPTION, at: change}
-        yield Bad("UpdateSubscription", {"subscription": subscription}, f"subscription.{at}", words, refused)
-    for at, value in (("json_schema", "{}"), ("schema_enforcement", 3)):
-        event_type: dict[str, Any] = {"name": "eventTypes/known", at: value}
-        yield Bad("UpdateEventType", {"event_type": event_type}, f"event_type.{at}", words, refused)
+    yield subscribe("max_rate_per_second", words, refused, max_rate_per_second=0.0)
+    rate = {"name": SUBSCRIPTION, "max_rate_per_second": 1.0}
+    yield Bad("UpdateSubscription", {"subscription": rate}, "subscription.max_rate_per_second", words, refused)
 
 
 def corpus() -> Iterator[Bad]:
@@ -427,11 +576,17 @@ ALL_BAD = [
     *bad_pages(),
     *bad_masks(),
     *bad_subscriptions(),
+    *bad_keys_and_filters(),
     *bad_headers(),
     *bad_policies(),
     *bad_event_types(),
+    *bad_schemas(),
     *bad_events(),
+    *bad_objects(),
     *bad_batches(),
+    *bad_replays(),
+    *bad_rotations_and_tests(),
+    *bad_explanations(),
     *unbuilt(),
     *corpus(),
 ]
@@ -461,28 +616,6 @@ async def test_bad_input_is_refused_and_changes_nothing(client: Client, method: 
 async def test_table_covers_every_built_method() -> None:
     """A new method needs bad input too."""
     assert {method.name for method in BUILT_METHODS} == {bad.method for bad in ALL_BAD}
-
-
-@pytest.mark.parametrize("method", [each for each in UNBUILT_METHODS if each.is_unary], ids=lambda each: each.name)
-async def test_method_that_is_not_built_says_so(client: Client, method: Method) -> None:
-    """Whatever is sent."""
-    message = f"{method.path[1:]} is not implemented by this version"
-
-    for request in (b"", b"\xff\xff"):
-        refusal = await refusal_of(send(client, method, request))
-
-        assert Refusal("UNIMPLEMENTED", "UNIMPLEMENTED", "", message) == refusal
-
-
-@pytest.mark.parametrize("method", [each for each in UNBUILT_METHODS if not each.is_unary], ids=lambda each: each.name)
-async def test_stream_that_is_not_built_says_so(client: Client, method: Method) -> None:
-    """To a client that has not sent anything yet, too."""
-    stream: Any = client.channel.stream_stream(method.path)(timeout=10)
-
-    refusal = await refusal_of(stream.read())
-
-    message = f"{method.path[1:]} is not implemented by this version"
-    assert Refusal("UNIMPLEMENTED", "UNIMPLEMENTED", "", message) == refusal
 
 
 @pytest.mark.parametrize("method", BUILT_METHODS, ids=lambda each: each.name)

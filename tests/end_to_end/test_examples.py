@@ -12,13 +12,41 @@ from google.protobuf import json_format
 
 from tests.harness import PARENT, ServerProcess, eventually, running_process
 from tests.tools import CONTRACT, Method, grpcurl_path
-from tidings.v1.notifications_pb2 import ListNotificationsRequest
+from tidings.v1.notifications_pb2 import CreateReplayRequest, ListNotificationsRequest
+from tidings.v1.publishing_pb2 import BatchPublishRequest, PublishRequest
 
 # What has to be there before it is read, and is deleted last.
-ORDER = ("CreateEventType", "CreateSubscription", "Publish", "BatchPublish", "Get", "List", "Update", "Delete")
+ORDER = (
+    "CreateEventType",
+    "CreateSubscription",
+    "Publish",
+    "BatchPublish",
+    "StreamPublish",
+    "CreateReplay",
+    "Get",
+    "List",
+    "Retry",
+    "Cancel",
+    "ValidatePayload",
+    "ExplainPublish",
+    "TestSubscription",
+    "RotateSigningKey",
+    "ResumeSubscription",
+    "WatchNotifications",
+    "Update",
+    "Delete",
+)
 DELETED_LAST = "DeleteEventType"
 EXAMPLE_NOTIFICATION = f"{PARENT}/notifications/0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d11"
+EXAMPLE_REPLAY = f"{PARENT}/subscriptions/wallboard/replays/0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d12"
+ENDLESS = "WatchNotifications"
+ENDED_BY_DEADLINE = 64 + 4
 PATIENCE_S = 20
+WANTED = {"event": {"event_type": "agent.status.changed", "attributes": {"team": "support"}, "json": "{}"}}
+SLOW_REPLAY = {
+    "parent": f"{PARENT}/subscriptions/wallboard",
+    "replay": {"start_time": "2026-01-01T00:00:00Z", "max_rate_per_second": 0.01},
+}
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -39,15 +67,16 @@ class Grpcurl:
     path: str
     server: ServerProcess
 
-    async def __call__(self, *arguments: str, data: str = "{}") -> Output:
-        """Run it and wait for its end."""
+    async def __call__(self, *arguments: str, data: str = "{}", time_max_s: int = PATIENCE_S) -> Output:
+        """Run it and wait for its end, which comes after `time_max_s` at the latest."""
         process = await asyncio.create_subprocess_exec(
             self.path,
-            *("-plaintext", "-format-error", "-d", data, self.server.address, *arguments),
+            *("-plaintext", "-format-error", "-max-time", str(time_max_s), "-d", data),
+            *(self.server.address, *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+        out, err = await process.communicate()
         assert process.returncode is not None
         return Output(process.returncode, out.decode(), err.decode())
 
@@ -85,34 +114,55 @@ async def test_every_method_is_built_and_has_an_example_or_says_that_it_is_not()
 
 
 async def test_every_example_works_when_it_is_pasted(grpcurl: Grpcurl) -> None:
-    """One after the other on one server. Only the id of the example notification is replaced by a real one, taken from
-    ListNotifications as the comments say, for the server makes those ids.
+    """One after the other on one server. Only two ids are replaced, because the server makes them: those of the example
+    notification and of the example replay. The comments say where to take them.
     """
-    real_notification = ""
+    real = {EXAMPLE_NOTIFICATION: EXAMPLE_NOTIFICATION, EXAMPLE_REPLAY: EXAMPLE_REPLAY}
     for method in sorted((each for each in CONTRACT.values() if each.is_built), key=position):
-        example = method.example.replace(EXAMPLE_NOTIFICATION, real_notification or EXAMPLE_NOTIFICATION)
+        example = method.example
+        for written, name in real.items():
+            example = example.replace(written, name)
 
-        output = await grpcurl(method.path[1:], data=example)
+        output = await grpcurl(method.path[1:], data=example, time_max_s=2 if method.name == ENDLESS else PATIENCE_S)
 
-        assert (0, "") == (output.code, output.err), method.name
-        response = json_format.Parse(output.out, method.response())
+        if method.name == ENDLESS:
+            assert ENDED_BY_DEADLINE == output.code
+        else:
+            assert (0, "") == (output.code, output.err), method.name
+        response = json_format.ParseDict(first_object(output.out), method.response())
         assert method.name.startswith("Delete") or response.ByteSize() > 0, method.name
         if method.name == "BatchPublish":
-            real_notification = await first_attempted(grpcurl.server)
+            real[EXAMPLE_NOTIFICATION] = await waiting_for_its_last_attempt(grpcurl.server)
+        if method.name == "CreateReplay":
+            real[EXAMPLE_REPLAY] = await slow_replay(grpcurl.server)
 
 
-async def first_attempted(server: ServerProcess) -> str:
-    """Return the name of a notification that has had an attempt."""
+def first_object(text: str) -> Any:
+    """Return the first of the JSON objects that grpcurl printed: a stream has several."""
+    return json.JSONDecoder().raw_decode(text.lstrip())[0]
+
+
+async def waiting_for_its_last_attempt(server: ServerProcess) -> str:
+    """Return the name of a notification that has had two attempts: its third is a minute away, so none is under way."""
     names: list[str] = []
 
     async def is_attempted() -> bool:
         request = ListNotificationsRequest(parent=PARENT)
         found = (await server.client.notifications.ListNotifications(request)).notifications
-        names[:] = [each.name for each in found if each.attempt_count]
+        names[:] = [each.name for each in found if each.attempt_count == 2]
         return bool(names)
 
     await eventually(is_attempted)
     return names[0]
+
+
+async def slow_replay(server: ServerProcess) -> str:
+    """Return the name of a replay that will run for minutes: it has two events to send, and a very low rate."""
+    await server.client.publishing.BatchPublish(
+        BatchPublishRequest(parent=PARENT, requests=[json_format.ParseDict(WANTED, PublishRequest())] * 2)
+    )
+    request = json_format.ParseDict(SLOW_REPLAY, CreateReplayRequest())
+    return (await server.client.notifications.CreateReplay(request)).replay.name
 
 
 async def test_grpcurl_lists_services_and_methods(grpcurl: Grpcurl) -> None:

@@ -26,6 +26,7 @@ from service.storage.migrations import migrate
 from service.storage.notifications import NewNotification
 from service.storage.sqlite_connections import SqliteReader, SqliteWriter
 from service.storage.sqlite_file import connect
+from service.validating import Definitions
 
 NOW_MS = 1_800_000_000_000
 FREE_SLOTS = 1_024
@@ -161,6 +162,7 @@ def _tick(database: CountedDatabase, *, free_slots: int = FREE_SLOTS) -> Tick:
         in_flight={},
         cursor="",
         rng=Random(1),
+        ids=Uuid7Ids(SystemClock(), Random(1)),
     )
     with database.counting():
         return database.run(work)
@@ -198,6 +200,7 @@ async def _publish(database: CountedDatabase, *, others: int) -> int:
     publisher = Publisher(
         database,
         Matchers(database, workspaces_max=10),
+        Definitions(database),
         clock=clock,
         ids=Uuid7Ids(clock, Random(1)),
         on_accepted=lambda: None,

@@ -84,8 +84,11 @@ class EventType(_message.Message):
     code: _builtins.int
     """The number that bodies of format EVENT_CODE carry as `Code`."""
     json_schema: _builtins.str
-    """A JSON Schema (2020-12) as JSON text, at most 256 KiB, that payloads must match; a payload that is not JSON does not. A
-    `$ref` must stay inside the schema: nothing is ever loaded from elsewhere. Empty: no schema.
+    """A JSON Schema (2020-12) as JSON text, at most 256 KiB, that payloads must match; a payload that is not JSON does
+    not. A `$ref` must stay inside the schema: nothing is ever loaded from elsewhere. `format` is not checked. So that
+    checking takes little time, patterns are without look-around and back-references, at most 256 and at most 256 KiB
+    each when compiled; numbers have at most 400 digits; at most 2,000 subschemas, over references, apply to one value;
+    none applies itself to the same value; and none is reached on more than 10,000 ways. Empty: no schema.
     """
     schema_enforcement: Global___SchemaEnforcement.ValueType
     """What happens to a payload that does not match json_schema. Default: REJECT. Without a schema it plays no part."""
@@ -97,8 +100,8 @@ class EventType(_message.Message):
     """
     @_builtins.property
     def examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Example payloads, each a JSON text of at most 64 KiB that matches json_schema; at most 16. TestSubscription sends the
-        first.
+        """Example payloads, each a JSON text of at most 64 KiB that matches json_schema, however that is enforced; at most
+        16. TestSubscription sends the first.
         """
 
     @_builtins.property
@@ -468,9 +471,11 @@ class SchemaViolation(_message.Message):
     INSTANCE_PATH_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     instance_path: _builtins.str
-    """Where in the payload, as a JSON Pointer (RFC 6901): `/items/3/price`."""
+    """Where in the payload, as a JSON Pointer (RFC 6901): `/items/3/price`. Empty: the whole payload, also where finding
+    all places in a large payload would take long. Cut at 512 characters.
+    """
     message: _builtins.str
-    """What is wrong there, at most 256 characters."""
+    """What is wrong there, at most 256 printable ASCII characters. Of the payload it has names of fields, never values."""
     def __init__(
         self,
         *,

@@ -110,8 +110,8 @@ class EventTypeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateEventType(self, request, context):
-        """Changes the fields of an event type that update_mask names; without a mask, the fields that are set. A json_schema that
-        the examples do not match is refused: change both together. What was published before is not judged again.
+        """Changes the fields of an event type that update_mask names; without a mask, the fields that are set. A json_schema
+        that the examples do not match is refused: change both together. What was published before is not judged again.
 
         Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; ETAG_MISMATCH when event_type.etag is set and not the current one.
 
@@ -135,13 +135,13 @@ class EventTypeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ValidatePayload(self, request, context):
-        """Checks a payload against the schema of an event type, or against a schema given with it. An event type without a schema
-        lets everything pass; its schema_enforcement plays no part.
+        """Checks a payload against the schema of an event type, or against a schema given with it. An event type without a
+        schema lets everything pass; its schema_enforcement plays no part.
 
         Errors: INVALID_FIELD, also for a json_schema that is none; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN.
 
         Example:
-        {"event_type": "agent.status.changed", "json": "{\"agent\":\"a-17\",\"status\":\"READY\"}"}
+        {"json_schema": "{\"type\":\"object\",\"required\":[\"agent\"]}", "json": "{\"status\":\"READY\"}"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

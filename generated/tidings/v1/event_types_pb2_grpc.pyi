@@ -60,8 +60,8 @@ class EventTypeServiceStub:
     {"page_size": 20, "service": "agents"}
     """
     UpdateEventType: _grpc.UnaryUnaryMultiCallable[_event_types_pb2.UpdateEventTypeRequest, _event_types_pb2.UpdateEventTypeResponse]
-    """Changes the fields of an event type that update_mask names; without a mask, the fields that are set. A json_schema that
-    the examples do not match is refused: change both together. What was published before is not judged again.
+    """Changes the fields of an event type that update_mask names; without a mask, the fields that are set. A json_schema
+    that the examples do not match is refused: change both together. What was published before is not judged again.
 
     Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; ETAG_MISMATCH when event_type.etag is set and not the current one.
 
@@ -77,13 +77,13 @@ class EventTypeServiceStub:
     {"name": "eventTypes/agent.status.changed"}
     """
     ValidatePayload: _grpc.UnaryUnaryMultiCallable[_event_types_pb2.ValidatePayloadRequest, _event_types_pb2.ValidatePayloadResponse]
-    """Checks a payload against the schema of an event type, or against a schema given with it. An event type without a schema
-    lets everything pass; its schema_enforcement plays no part.
+    """Checks a payload against the schema of an event type, or against a schema given with it. An event type without a
+    schema lets everything pass; its schema_enforcement plays no part.
 
     Errors: INVALID_FIELD, also for a json_schema that is none; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN.
 
     Example:
-    {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}
+    {"json_schema": "{\\"type\\":\\"object\\",\\"required\\":[\\"agent\\"]}", "json": "{\\"status\\":\\"READY\\"}"}
     """
 
 @_typing.type_check_only
@@ -118,8 +118,8 @@ class EventTypeServiceAsyncStub(EventTypeServiceStub):
     {"page_size": 20, "service": "agents"}
     """
     UpdateEventType: _aio.UnaryUnaryMultiCallable[_event_types_pb2.UpdateEventTypeRequest, _event_types_pb2.UpdateEventTypeResponse]  # type: ignore[assignment]
-    """Changes the fields of an event type that update_mask names; without a mask, the fields that are set. A json_schema that
-    the examples do not match is refused: change both together. What was published before is not judged again.
+    """Changes the fields of an event type that update_mask names; without a mask, the fields that are set. A json_schema
+    that the examples do not match is refused: change both together. What was published before is not judged again.
 
     Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; ETAG_MISMATCH when event_type.etag is set and not the current one.
 
@@ -135,13 +135,13 @@ class EventTypeServiceAsyncStub(EventTypeServiceStub):
     {"name": "eventTypes/agent.status.changed"}
     """
     ValidatePayload: _aio.UnaryUnaryMultiCallable[_event_types_pb2.ValidatePayloadRequest, _event_types_pb2.ValidatePayloadResponse]  # type: ignore[assignment]
-    """Checks a payload against the schema of an event type, or against a schema given with it. An event type without a schema
-    lets everything pass; its schema_enforcement plays no part.
+    """Checks a payload against the schema of an event type, or against a schema given with it. An event type without a
+    schema lets everything pass; its schema_enforcement plays no part.
 
     Errors: INVALID_FIELD, also for a json_schema that is none; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN.
 
     Example:
-    {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}
+    {"json_schema": "{\\"type\\":\\"object\\",\\"required\\":[\\"agent\\"]}", "json": "{\\"status\\":\\"READY\\"}"}
     """
 
 class EventTypeServiceServicer:
@@ -193,8 +193,8 @@ class EventTypeServiceServicer:
         request: _event_types_pb2.UpdateEventTypeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_types_pb2.UpdateEventTypeResponse, _abc.Awaitable[_event_types_pb2.UpdateEventTypeResponse]]:
-        """Changes the fields of an event type that update_mask names; without a mask, the fields that are set. A json_schema that
-        the examples do not match is refused: change both together. What was published before is not judged again.
+        """Changes the fields of an event type that update_mask names; without a mask, the fields that are set. A json_schema
+        that the examples do not match is refused: change both together. What was published before is not judged again.
 
         Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; ETAG_MISMATCH when event_type.etag is set and not the current one.
 
@@ -220,13 +220,13 @@ class EventTypeServiceServicer:
         request: _event_types_pb2.ValidatePayloadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_types_pb2.ValidatePayloadResponse, _abc.Awaitable[_event_types_pb2.ValidatePayloadResponse]]:
-        """Checks a payload against the schema of an event type, or against a schema given with it. An event type without a schema
-        lets everything pass; its schema_enforcement plays no part.
+        """Checks a payload against the schema of an event type, or against a schema given with it. An event type without a
+        schema lets everything pass; its schema_enforcement plays no part.
 
         Errors: INVALID_FIELD, also for a json_schema that is none; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN.
 
         Example:
-        {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}
+        {"json_schema": "{\\"type\\":\\"object\\",\\"required\\":[\\"agent\\"]}", "json": "{\\"status\\":\\"READY\\"}"}
         """
 
 def add_EventTypeServiceServicer_to_server(servicer: EventTypeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -184,14 +184,14 @@ class Event(_message.Message):
     subject: _builtins.str
     """What it is about, within the source: free text of at most 1,024 characters without control characters."""
     json: _builtins.str
-    """JSON text (RFC 8259) of at most 96 levels, whose numbers a double can hold. Checked, then kept as it is: spaces, key
-    order, digits beyond a double's precision and all.
+    """JSON text (RFC 8259) of at most 96 levels, whose numbers a double can hold. Checked, then kept as it is: spaces,
+    key order, digits beyond a double's precision and all.
     """
     data: _builtins.bytes
     """Any bytes, described by content_type. With application/json or a type that ends in +json they must be valid JSON."""
     content_type: _builtins.str
-    """The media type of the payload, at most 128 ASCII characters. Default: application/json for `json` and `json_object`,
-    application/octet-stream for `data`.
+    """The media type of the payload, at most 128 ASCII characters. Default: application/json for `json` and
+    `json_object`, application/octet-stream for `data`.
     """
     context_json: _builtins.str
     """Any JSON text, for the formats that carry a context beside the payload. Counted in the payload's limit."""
@@ -209,8 +209,9 @@ class Event(_message.Message):
 
     @_builtins.property
     def json_object(self) -> _struct_pb2.Struct:
-        """JSON for people at a terminal. It is turned into JSON text once, keys sorted and whole numbers without a fraction, and
-        is then like `json`. Numbers of 2^53 and more, which a Struct cannot hold exactly, are refused: use `json`.
+        """JSON for people at a terminal. It is turned into JSON text once, keys sorted and whole numbers without a
+        fraction, and is then like `json`. Numbers of 2^53 and more, which a Struct cannot hold exactly, are refused: use
+        `json`.
         """
 
     @_builtins.property
@@ -284,13 +285,13 @@ class Notification(_message.Message):
     """Output only. Name of the replay that made it; empty for those that the publish made."""
     failure_reason: _builtins.str
     """Output only. Why it is FAILED: GONE (the receiver answered 410), ATTEMPTS_EXHAUSTED (the retry policy has no
-    further attempt), MAX_AGE_REACHED (the next attempt would come after the policy's max_age) or FORMAT_NOT_APPLICABLE (the
-    subscription's format cannot carry this event; no attempt was made).
+    further attempt), MAX_AGE_REACHED (the next attempt would come after the policy's max_age) or FORMAT_NOT_APPLICABLE
+    (the subscription's format cannot carry this event; no attempt was made).
     """
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
-        """Output only. When the next attempt is due; empty while one is under way, while the subscription is disabled or suspended,
-        and in end states.
+        """Output only. When the next attempt is due; empty while one is under way, while the subscription is disabled or
+        suspended, and in end states.
         """
 
     @_builtins.property
@@ -395,7 +396,9 @@ class Attempt(_message.Message):
 
     @_builtins.property
     def response_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Output only. The response's headers, lower-case names; a repeated header's values are joined by ", ". At most 8 KiB."""
+        """Output only. The response's headers, lower-case names; a repeated header's values are joined by ", ". At most 8
+        KiB.
+        """
 
     @_builtins.property
     def signing_key_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -445,9 +448,11 @@ class Replay(_message.Message):
     name: _builtins.str
     """Output only. Resource name, the subscription's name followed by `/replays/{replay}`."""
     include_unmatched: _builtins.bool
-    """Whether events that this subscription was not notified of are matched against it as it is now."""
+    """Whether events that this subscription was not notified of are matched against it as it is now, enabled or not."""
     max_rate_per_second: _builtins.float
-    """The most notifications to make per second, 0.01 to 10,000; absent means no bound."""
+    """The most notifications to make per second, 0.01 to 10,000; absent means no bound. They come in bursts of at most
+    one second's worth.
+    """
     state: Global___ReplayState.ValueType
     """Output only. Where it stands. Not set with validate_only."""
     examined_count: _builtins.int
@@ -456,16 +461,18 @@ class Replay(_message.Message):
     """Output only. How many notifications were made; with validate_only, how many would be."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Events accepted at or after this time. Required."""
+        """Events accepted at or after this time, which is not in the future. Required."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Events accepted before this time. Default: the time of the request."""
+        """Events accepted before this time. Default: the time of the request, which also stands in for a later one. An event
+        that is being accepted at that moment may be left out: the subscription is notified of it anyway if it matches.
+        """
 
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationState.ValueType]:
-        """Only events whose newest notification for this subscription is in one of these states; empty means any. PENDING is not
-        allowed: those are on their way.
+        """Only events whose newest notification for this subscription is in one of these states; empty means any. PENDING is
+        not allowed: those are on their way.
         """
 
     @_builtins.property
@@ -917,7 +924,9 @@ class CreateReplayRequest(_message.Message):
     parent: _builtins.str
     """The subscription, `organizations/{organization}/workspaces/{workspace}/subscriptions/{subscription}`. Required."""
     validate_only: _builtins.bool
-    """Only count: nothing is made, and the replay in the response has counts but no name."""
+    """Only count: nothing is made, and the replay in the response has counts but no name. Of at most 1,000,000 events,
+    more are an INVALID_FIELD; it may take a while, so give it a deadline that fits.
+    """
     @_builtins.property
     def replay(self) -> Global___Replay:
         """What to send. Required."""

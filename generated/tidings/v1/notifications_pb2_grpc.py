@@ -163,13 +163,14 @@ class NotificationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RetryNotification(self, request, context):
-        """Makes the next attempt of a notification due now, whether it waits, or succeeded, failed or was cancelled. The ids stay,
-        attempts go on being counted, the retry schedule and its max_age start over. Take its name from ListNotifications.
+        """Makes the next attempt of a notification due now, whether it waits, or succeeded, failed or was cancelled. The ids
+        stay, attempts go on being counted, the retry schedule and its max_age start over. Take its name from
+        ListNotifications.
 
         While the subscription is disabled or suspended the notification is held, like the others.
 
-        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT while an attempt is under way, and when the subscription was
-        deleted.
+        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT while an attempt is under way, and when the subscription
+        was deleted.
 
         Example:
         {"name": "organizations/acme/workspaces/main/notifications/0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d11"}
@@ -179,9 +180,9 @@ class NotificationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelNotification(self, request, context):
-        """Ends a pending notification: no further attempt is made. One that is under way is still recorded, and the notification
-        stays CANCELLED whatever comes of it. A notification that is CANCELLED already stays as it is. Take its name from
-        ListNotifications.
+        """Ends a pending notification: no further attempt is made. One that is under way is still recorded, and the
+        notification stays CANCELLED whatever comes of it. A notification that is CANCELLED already stays as it is. Take
+        its name from ListNotifications.
 
         Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT when it has succeeded or failed.
 
@@ -193,15 +194,21 @@ class NotificationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateReplay(self, request, context):
-        """Sends past events (again) to one subscription: for each of them a new notification is made, with the same event and so
-        the same `webhook-id`. It goes on in the background, oldest event first, survives restarts, and makes no notification
-        twice. Follow it with GetReplay.
+        """Sends past events (again) to one subscription: for each of them a new notification is made, with the same event and
+        so the same `webhook-id`. It goes on in the background, oldest event first, survives restarts, and makes no
+        notification twice. Follow it with GetReplay.
 
         Which events: those accepted from start_time up to end_time that this subscription was notified of, if their newest
-        notification is in one of `states`; with include_unmatched also those that it was not notified of but would match as it
-        is now. Events of types that begin with `tidings.` are treated like all others.
+        notification is in one of `states`; with include_unmatched also those that it was not notified of but would match
+        as it is now. Events of types that begin with `tidings.` are treated like all others. An event that the
+        subscription's format cannot carry makes a notification that is FAILED with FORMAT_NOT_APPLICABLE.
 
-        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND when there is no such subscription.
+        While the subscription is disabled or suspended the notifications are made and held, like others. A replay without
+        max_rate_per_second makes them as fast as they can be stored, all due at once: events that are published meanwhile
+        come behind them at this subscription, though not at any other.
+
+        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND when there is no such subscription; STATE_CONFLICT while 10 replays of
+        the subscription are RUNNING.
 
         Example:
         {"parent": "organizations/acme/workspaces/main/subscriptions/wallboard", "replay": {"start_time": "2026-01-01T00:00:00Z", "states": ["NOTIFICATION_STATE_FAILED"], "max_rate_per_second": 20}}
@@ -235,8 +242,8 @@ class NotificationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelReplay(self, request, context):
-        """Ends a replay. The notifications that it made stay. A replay that is CANCELLED already stays as it is. Take its name from
-        CreateReplay or ListReplays.
+        """Ends a replay. The notifications that it made stay. A replay that is CANCELLED already stays as it is. Take its
+        name from CreateReplay or ListReplays.
 
         Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT when it has made every notification.
 
@@ -248,15 +255,15 @@ class NotificationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchNotifications(self, request, context):
-        """Streams every change of notifications as it is committed, from now or from a resume_token on: each notification that is
-        made, each attempt that is recorded, each change of state. Nothing is left out and nothing repeated, across any number of
-        calls that go on with the last resume_token. Changes are kept for 24 h.
+        """Streams every change of notifications as it is committed, from now or from a resume_token on: each notification
+        that is made, each attempt that is recorded, each change of state. Nothing is left out and nothing repeated, across
+        any number of calls that go on with the last resume_token. Changes are kept for 24 h.
 
-        At least every 15 s comes a message, if need be a checkpoint that carries only a resume_token. A reader that is slow is
-        waited for. When the server shuts down the stream ends with DRAINING; go on with the last resume_token.
+        At least every 15 s comes a message, if need be a checkpoint that carries only a resume_token. A reader that is
+        slow is waited for. When the server shuts down the stream ends with DRAINING; go on with the last resume_token.
 
-        Errors: INVALID_FIELD, also for a resume_token that is none of this workspace and these filters; RESOURCE_NOT_FOUND when
-        there is no such subscription; RESUME_TOKEN_EXPIRED; DRAINING.
+        Errors: INVALID_FIELD, also for a resume_token that is none of this workspace and these filters; RESOURCE_NOT_FOUND
+        when there is no such subscription; RESUME_TOKEN_EXPIRED; DRAINING.
 
         Example:
         {"parent": "organizations/acme/workspaces/main", "states": ["NOTIFICATION_STATE_SUCCEEDED", "NOTIFICATION_STATE_FAILED"]}

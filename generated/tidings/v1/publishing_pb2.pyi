@@ -87,8 +87,8 @@ class PublishResponse(_message.Message):
 
     @_builtins.property
     def schema_violations(self) -> _containers.RepeatedCompositeFieldContainer[_event_types_pb2.SchemaViolation]:
-        """Where the payload does not match its event type's schema, when that is only enforced with WARN. At most 20 places; in a
-        BatchPublish at most 1,000 in all.
+        """Where the payload does not match its event type's schema, when that is only enforced with WARN. At most 20 places;
+        in a BatchPublish at most 1,000 in all.
         """
 
     def __init__(
@@ -305,7 +305,7 @@ class StreamPublishError(_message.Message):
     code: _builtins.int
     """The gRPC status code that Publish would have answered."""
     reason: _builtins.str
-    """The reason, an ErrorReason without its prefix."""
+    """The reason, an ErrorReason without its prefix; empty when code is 13, INTERNAL."""
     message: _builtins.str
     """The message for people."""
     def __init__(
@@ -343,7 +343,9 @@ class ExplainPublishRequest(_message.Message):
 
     @_builtins.property
     def subscription(self) -> _subscriptions_pb2.Subscription:
-        """A subscription that is not saved, to be explained beside the saved ones."""
+        """A subscription that is not saved, to be explained beside the saved ones. It needs no display_name, and no value in
+        its api_key.
+        """
 
     def __init__(
         self,
@@ -371,21 +373,28 @@ class ExplainPublishResponse(_message.Message):
     DECISIONS_FIELD_NUMBER: _builtins.int
     CANDIDATE_PREVIEW_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
+    DECISIONS_TRUNCATED_FIELD_NUMBER: _builtins.int
+    decisions_truncated: _builtins.bool
+    """Whether the workspace has more subscriptions than decisions are shown for."""
     @_builtins.property
     def schema_violations(self) -> _containers.RepeatedCompositeFieldContainer[_event_types_pb2.SchemaViolation]:
         """Where the payload does not match its event type's schema, at most 20 places, however it is enforced."""
 
     @_builtins.property
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___MatchDecision]:
-        """One decision for each subscription, in the order of their ids; that for the unsaved one comes first."""
+        """One decision for each subscription, in the order of their ids; that for the unsaved one comes first. At most 3,000,
+        and beyond them that for preview_subscription.
+        """
 
     @_builtins.property
     def candidate_preview(self) -> Global___RequestPreview:
-        """The request that the unsaved subscription would get, signed with a throw-away key."""
+        """The request that the unsaved subscription would get, whether it matches or not, signed with a throw-away key.
+        Absent when the event does not fit its format.
+        """
 
     @_builtins.property
     def preview(self) -> Global___RequestPreview:
-        """The request that preview_subscription would get, signed with a throw-away key."""
+        """The request that preview_subscription would get, likewise."""
 
     def __init__(
         self,
@@ -394,10 +403,11 @@ class ExplainPublishResponse(_message.Message):
         decisions: _abc.Iterable[Global___MatchDecision] | None = ...,
         candidate_preview: Global___RequestPreview | None = ...,
         preview: Global___RequestPreview | None = ...,
+        decisions_truncated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["candidate_preview", b"candidate_preview", "preview", b"preview"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_preview", b"candidate_preview", "decisions", b"decisions", "preview", b"preview", "schema_violations", b"schema_violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_preview", b"candidate_preview", "decisions", b"decisions", "decisions_truncated", b"decisions_truncated", "preview", b"preview", "schema_violations", b"schema_violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -418,13 +428,15 @@ class MatchDecision(_message.Message):
     matched: _builtins.bool
     """Whether it matches."""
     reason: _builtins.str
-    """Why, in one word. MATCHED; DISABLED (`enabled` is false); EVENT_TYPE (none of its patterns matches); ATTRIBUTE (the event
-    lacks an attribute, or has another value); FILTER_FALSE; FILTER_ERROR (its evaluation failed, or gave neither true nor
-    false); FILTER_TOO_SLOW (it was shut for taking too long, until the subscription is updated). The first that applies, in
-    this order.
+    """Why, in one word. MATCHED; DISABLED (`enabled` is false); EVENT_TYPE (none of its patterns matches); ATTRIBUTE (the
+    event lacks an attribute, or has another value); FILTER_FALSE; FILTER_ERROR (its evaluation failed, or gave neither
+    true nor false); FILTER_TOO_SLOW (it was shut for taking too long, until the subscription is updated). The first
+    that applies, in this order.
     """
     detail: _builtins.str
-    """Why, in one sentence with the values compared."""
+    """Why, in one sentence with the values compared, at most 300 characters. For a match also whether the notification
+    would be held, because the subscription is SUSPENDED, or fail at once with FORMAT_NOT_APPLICABLE.
+    """
     def __init__(
         self,
         *,

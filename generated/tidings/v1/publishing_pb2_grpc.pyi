@@ -39,8 +39,8 @@ class PublishServiceStub:
     """Publishes one event. It is matched with the workspace's subscriptions as they are at that moment, and each match
     becomes a notification that is delivered at least once.
 
-    Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; PAYLOAD_SCHEMA_MISMATCH; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED; RESOURCE_EXISTS when event_id is
-    taken; DISK_FULL; STORAGE_UNAVAILABLE; DRAINING.
+    Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; PAYLOAD_SCHEMA_MISMATCH; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED;
+    RESOURCE_EXISTS when event_id is taken; DISK_FULL; STORAGE_UNAVAILABLE; DRAINING.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "event_id": "0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10", "request_id": "status-4711", "event": {"event_type": "agent.status.changed", "source": "agents/a-17", "attributes": {"team": "support"}, "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}}
@@ -57,24 +57,30 @@ class PublishServiceStub:
     {"parent": "organizations/acme/workspaces/main", "requests": [{"request_id": "status-4712", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-18\\",\\"status\\":\\"BUSY\\"}"}}, {"request_id": "status-4713", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-19\\",\\"status\\":\\"READY\\"}"}}]}
     """
     StreamPublish: _grpc.StreamStreamMultiCallable[_publishing_pb2.StreamPublishRequest, _publishing_pb2.StreamPublishResponse]
-    """Publishes a stream of events, each acknowledged by itself after its commit, so that a bad one does not hold up the others.
-    Results come in the order of commits, not of items. A server that is busy stops reading: send as fast as it takes them.
+    """Publishes a stream of events, each acknowledged by itself after its commit, so that a bad one does not hold up the
+    others. Results come in the order of commits, not of items. A server that is busy stops reading: send as fast as it
+    takes them.
 
-    After a stream that broke, send the items without a result again, with the same request_ids: none is accepted twice. When
-    the server shuts down it sends `draining`, takes no further item, answers those that it has, and ends the stream.
+    After a stream that broke, send the items without a result again, with the same request_ids: none is accepted
+    twice. When the server shuts down it sends `draining`, takes no further message, answers the items that it has, and
+    ends the stream a second later at the latest: end your side of it at `draining`, and send the rest to another
+    server.
 
-    Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of more than
-    1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, or DRAINING when it begins during a shutdown.
+    Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of
+    more than 1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, or DRAINING when it begins during a shutdown.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "items": [{"sequence": 1, "request_id": "status-4714", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"AWAY\\"}"}}]}
     """
     ExplainPublish: _grpc.UnaryUnaryMultiCallable[_publishing_pb2.ExplainPublishRequest, _publishing_pb2.ExplainPublishResponse]
-    """Says for every subscription of the workspace whether an event would match it, and why not. Shows the request that a saved
-    subscription, or one that is not saved yet, would get. Writes nothing and sends nothing.
+    """Says for every subscription of the workspace whether an event would match it, and why not. Shows the request that a
+    saved subscription, or one that is not saved yet, would get. Writes nothing, sends nothing, and shuts no filter.
 
-    Errors: INVALID_FIELD; INVALID_FILTER; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; DESTINATION_FORBIDDEN; RESOURCE_NOT_FOUND
-    when there is no preview_subscription.
+    The event is checked as in Publish, and may also be of a type that Tidings itself publishes, such as
+    tidings.notification.failed.
+
+    Errors: INVALID_FIELD; INVALID_FILTER; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; DESTINATION_FORBIDDEN;
+    RESOURCE_NOT_FOUND when there is no preview_subscription.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "event": {"event_type": "agent.status.changed", "attributes": {"team": "sales"}, "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}, "subscription": {"display_name": "Support only", "url": "https://example.com/hooks", "event_types": ["agent.*"], "attribute_filters": {"team": "support"}}}
@@ -91,8 +97,8 @@ class PublishServiceAsyncStub(PublishServiceStub):
     """Publishes one event. It is matched with the workspace's subscriptions as they are at that moment, and each match
     becomes a notification that is delivered at least once.
 
-    Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; PAYLOAD_SCHEMA_MISMATCH; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED; RESOURCE_EXISTS when event_id is
-    taken; DISK_FULL; STORAGE_UNAVAILABLE; DRAINING.
+    Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; PAYLOAD_SCHEMA_MISMATCH; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED;
+    RESOURCE_EXISTS when event_id is taken; DISK_FULL; STORAGE_UNAVAILABLE; DRAINING.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "event_id": "0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10", "request_id": "status-4711", "event": {"event_type": "agent.status.changed", "source": "agents/a-17", "attributes": {"team": "support"}, "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}}
@@ -109,24 +115,30 @@ class PublishServiceAsyncStub(PublishServiceStub):
     {"parent": "organizations/acme/workspaces/main", "requests": [{"request_id": "status-4712", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-18\\",\\"status\\":\\"BUSY\\"}"}}, {"request_id": "status-4713", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-19\\",\\"status\\":\\"READY\\"}"}}]}
     """
     StreamPublish: _aio.StreamStreamMultiCallable[_publishing_pb2.StreamPublishRequest, _publishing_pb2.StreamPublishResponse]  # type: ignore[assignment]
-    """Publishes a stream of events, each acknowledged by itself after its commit, so that a bad one does not hold up the others.
-    Results come in the order of commits, not of items. A server that is busy stops reading: send as fast as it takes them.
+    """Publishes a stream of events, each acknowledged by itself after its commit, so that a bad one does not hold up the
+    others. Results come in the order of commits, not of items. A server that is busy stops reading: send as fast as it
+    takes them.
 
-    After a stream that broke, send the items without a result again, with the same request_ids: none is accepted twice. When
-    the server shuts down it sends `draining`, takes no further item, answers those that it has, and ends the stream.
+    After a stream that broke, send the items without a result again, with the same request_ids: none is accepted
+    twice. When the server shuts down it sends `draining`, takes no further message, answers the items that it has, and
+    ends the stream a second later at the latest: end your side of it at `draining`, and send the rest to another
+    server.
 
-    Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of more than
-    1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, or DRAINING when it begins during a shutdown.
+    Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of
+    more than 1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, or DRAINING when it begins during a shutdown.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "items": [{"sequence": 1, "request_id": "status-4714", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"AWAY\\"}"}}]}
     """
     ExplainPublish: _aio.UnaryUnaryMultiCallable[_publishing_pb2.ExplainPublishRequest, _publishing_pb2.ExplainPublishResponse]  # type: ignore[assignment]
-    """Says for every subscription of the workspace whether an event would match it, and why not. Shows the request that a saved
-    subscription, or one that is not saved yet, would get. Writes nothing and sends nothing.
+    """Says for every subscription of the workspace whether an event would match it, and why not. Shows the request that a
+    saved subscription, or one that is not saved yet, would get. Writes nothing, sends nothing, and shuts no filter.
 
-    Errors: INVALID_FIELD; INVALID_FILTER; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; DESTINATION_FORBIDDEN; RESOURCE_NOT_FOUND
-    when there is no preview_subscription.
+    The event is checked as in Publish, and may also be of a type that Tidings itself publishes, such as
+    tidings.notification.failed.
+
+    Errors: INVALID_FIELD; INVALID_FILTER; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; DESTINATION_FORBIDDEN;
+    RESOURCE_NOT_FOUND when there is no preview_subscription.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "event": {"event_type": "agent.status.changed", "attributes": {"team": "sales"}, "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}, "subscription": {"display_name": "Support only", "url": "https://example.com/hooks", "event_types": ["agent.*"], "attribute_filters": {"team": "support"}}}
@@ -145,8 +157,8 @@ class PublishServiceServicer:
         """Publishes one event. It is matched with the workspace's subscriptions as they are at that moment, and each match
         becomes a notification that is delivered at least once.
 
-        Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; PAYLOAD_SCHEMA_MISMATCH; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED; RESOURCE_EXISTS when event_id is
-        taken; DISK_FULL; STORAGE_UNAVAILABLE; DRAINING.
+        Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; PAYLOAD_SCHEMA_MISMATCH; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED;
+        RESOURCE_EXISTS when event_id is taken; DISK_FULL; STORAGE_UNAVAILABLE; DRAINING.
 
         Example:
         {"parent": "organizations/acme/workspaces/main", "event_id": "0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10", "request_id": "status-4711", "event": {"event_type": "agent.status.changed", "source": "agents/a-17", "attributes": {"team": "support"}, "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}}
@@ -173,14 +185,17 @@ class PublishServiceServicer:
         request_iterator: _MaybeAsyncIterator[_publishing_pb2.StreamPublishRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_publishing_pb2.StreamPublishResponse], _abc.AsyncIterator[_publishing_pb2.StreamPublishResponse]]:
-        """Publishes a stream of events, each acknowledged by itself after its commit, so that a bad one does not hold up the others.
-        Results come in the order of commits, not of items. A server that is busy stops reading: send as fast as it takes them.
+        """Publishes a stream of events, each acknowledged by itself after its commit, so that a bad one does not hold up the
+        others. Results come in the order of commits, not of items. A server that is busy stops reading: send as fast as it
+        takes them.
 
-        After a stream that broke, send the items without a result again, with the same request_ids: none is accepted twice. When
-        the server shuts down it sends `draining`, takes no further item, answers those that it has, and ends the stream.
+        After a stream that broke, send the items without a result again, with the same request_ids: none is accepted
+        twice. When the server shuts down it sends `draining`, takes no further message, answers the items that it has, and
+        ends the stream a second later at the latest: end your side of it at `draining`, and send the rest to another
+        server.
 
-        Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of more than
-        1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, or DRAINING when it begins during a shutdown.
+        Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of
+        more than 1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, or DRAINING when it begins during a shutdown.
 
         Example:
         {"parent": "organizations/acme/workspaces/main", "items": [{"sequence": 1, "request_id": "status-4714", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"AWAY\\"}"}}]}
@@ -191,11 +206,14 @@ class PublishServiceServicer:
         request: _publishing_pb2.ExplainPublishRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_publishing_pb2.ExplainPublishResponse, _abc.Awaitable[_publishing_pb2.ExplainPublishResponse]]:
-        """Says for every subscription of the workspace whether an event would match it, and why not. Shows the request that a saved
-        subscription, or one that is not saved yet, would get. Writes nothing and sends nothing.
+        """Says for every subscription of the workspace whether an event would match it, and why not. Shows the request that a
+        saved subscription, or one that is not saved yet, would get. Writes nothing, sends nothing, and shuts no filter.
 
-        Errors: INVALID_FIELD; INVALID_FILTER; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; DESTINATION_FORBIDDEN; RESOURCE_NOT_FOUND
-        when there is no preview_subscription.
+        The event is checked as in Publish, and may also be of a type that Tidings itself publishes, such as
+        tidings.notification.failed.
+
+        Errors: INVALID_FIELD; INVALID_FILTER; PAYLOAD_TOO_LARGE; EVENT_TYPE_UNKNOWN; DESTINATION_FORBIDDEN;
+        RESOURCE_NOT_FOUND when there is no preview_subscription.
 
         Example:
         {"parent": "organizations/acme/workspaces/main", "event": {"event_type": "agent.status.changed", "attributes": {"team": "sales"}, "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}, "subscription": {"display_name": "Support only", "url": "https://example.com/hooks", "event_types": ["agent.*"], "attribute_filters": {"team": "support"}}}

@@ -56,8 +56,8 @@ class _FormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Format.ValueTy
     payload is not JSON. See standardwebhooks.com.
     """
     FORMAT_CLOUDEVENTS_STRUCTURED: _Format.ValueType  # 2
-    """A CloudEvents 1.0 JSON object with `id`, `source`, `type`, `time`, `subject` and `datacontenttype`, `data` for a payload that
-    is JSON and `data_base64` for others; application/cloudevents+json. See cloudevents.io.
+    """A CloudEvents 1.0 JSON object with `id`, `source`, `type`, `time`, `subject` and `datacontenttype`, `data` for a
+    payload that is JSON and `data_base64` for others; application/cloudevents+json. See cloudevents.io.
     """
     FORMAT_CLOUDEVENTS_BINARY: _Format.ValueType  # 3
     """The payload with its own content type, and the CloudEvents attributes in `ce-*` headers."""
@@ -66,9 +66,9 @@ class _FormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Format.ValueTy
     `data_base64` stands in place of `data` when the payload is not JSON.
     """
     FORMAT_EVENT_CODE: _Format.ValueType  # 5
-    """`{"Id":…,"CreationDateUtc":"yyyyMMddHHmmss","Category":…,"Code":…, <the payload's own fields>}`, application/json. Needs
-    an event type with category and code, and a payload that is a JSON object without fields of these four names; other
-    events fail with FORMAT_NOT_APPLICABLE.
+    """`{"Id":…,"CreationDateUtc":"yyyyMMddHHmmss","Category":…,"Code":…, <the payload's own fields>}`, application/json.
+    Needs an event type with category and code, and a payload that is a JSON object without fields of these four names;
+    other events fail with FORMAT_NOT_APPLICABLE.
     """
     FORMAT_RAW: _Format.ValueType  # 6
     """The payload alone, with its own content type."""
@@ -83,8 +83,8 @@ FORMAT_STANDARD_WEBHOOKS: Format.ValueType  # 1
 payload is not JSON. See standardwebhooks.com.
 """
 FORMAT_CLOUDEVENTS_STRUCTURED: Format.ValueType  # 2
-"""A CloudEvents 1.0 JSON object with `id`, `source`, `type`, `time`, `subject` and `datacontenttype`, `data` for a payload that
-is JSON and `data_base64` for others; application/cloudevents+json. See cloudevents.io.
+"""A CloudEvents 1.0 JSON object with `id`, `source`, `type`, `time`, `subject` and `datacontenttype`, `data` for a
+payload that is JSON and `data_base64` for others; application/cloudevents+json. See cloudevents.io.
 """
 FORMAT_CLOUDEVENTS_BINARY: Format.ValueType  # 3
 """The payload with its own content type, and the CloudEvents attributes in `ce-*` headers."""
@@ -93,9 +93,9 @@ FORMAT_EVENT_CONTEXT: Format.ValueType  # 4
 `data_base64` stands in place of `data` when the payload is not JSON.
 """
 FORMAT_EVENT_CODE: Format.ValueType  # 5
-"""`{"Id":…,"CreationDateUtc":"yyyyMMddHHmmss","Category":…,"Code":…, <the payload's own fields>}`, application/json. Needs
-an event type with category and code, and a payload that is a JSON object without fields of these four names; other
-events fail with FORMAT_NOT_APPLICABLE.
+"""`{"Id":…,"CreationDateUtc":"yyyyMMddHHmmss","Category":…,"Code":…, <the payload's own fields>}`, application/json.
+Needs an event type with category and code, and a payload that is a JSON object without fields of these four names;
+other events fail with FORMAT_NOT_APPLICABLE.
 """
 FORMAT_RAW: Format.ValueType  # 6
 """The payload alone, with its own content type."""
@@ -112,24 +112,24 @@ class _SignatureSchemeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Signa
     SIGNATURE_SCHEME_STANDARD_WEBHOOKS: _SignatureScheme.ValueType  # 1
     """`webhook-signature: v1,<base64 HMAC-SHA256 of id.timestamp.body>`. Keys: `whsec_` and base64 of 24 to 64 bytes."""
     SIGNATURE_SCHEME_STANDARD_WEBHOOKS_ED25519: _SignatureScheme.ValueType  # 2
-    """`webhook-signature: v1a,<base64 Ed25519 signature of id.timestamp.body>`. Keys: `whsk_` and base64 of a 32-byte seed, or of
-    seed and public key. Receivers verify with the public key, `whpk_…`.
+    """`webhook-signature: v1a,<base64 Ed25519 signature of id.timestamp.body>`. Keys: `whsk_` and base64 of a 32-byte
+    seed, or of seed and public key. Receivers verify with the public key, `whpk_…`.
     """
     SIGNATURE_SCHEME_VONAGE_JWT: _SignatureScheme.ValueType  # 3
-    """`Vonage-Signature: Bearer <HS256 JWT>` with the claims iat, exp (5 minutes later) and payload_hash (hex SHA-256 of the body).
-    Keys: base64 of 16 to 64 bytes.
+    """`Vonage-Signature: Bearer <HS256 JWT>` with the claims iat, exp (5 minutes later) and payload_hash (hex SHA-256 of
+    the body). Keys: base64 of 16 to 64 bytes.
     """
     SIGNATURE_SCHEME_MESSAGEBIRD: _SignatureScheme.ValueType  # 4
-    """`messagebird-signature`, the base64 HMAC-SHA256 of timestamp, newline, URL, newline and the body's raw SHA-256, with
-    `messagebird-request-timestamp`. Keys: 8 to 256 characters of printable ASCII, used as they are.
+    """`messagebird-signature`, the base64 HMAC-SHA256 of timestamp, newline, URL, newline and the body's raw SHA-256,
+    with `messagebird-request-timestamp`. Keys: 8 to 256 characters of printable ASCII, used as they are.
     """
     SIGNATURE_SCHEME_GITHUB: _SignatureScheme.ValueType  # 5
-    """`X-Hub-Signature-256: sha256=<hex HMAC-SHA256 of the body>`, with `X-GitHub-Event` (the type) and `X-GitHub-Delivery` (the
-    event's id). Keys: 8 to 256 characters of printable ASCII, used as they are.
+    """`X-Hub-Signature-256: sha256=<hex HMAC-SHA256 of the body>`, with `X-GitHub-Event` (the type) and
+    `X-GitHub-Delivery` (the event's id). Keys: 8 to 256 characters of printable ASCII, used as they are.
     """
     SIGNATURE_SCHEME_STRIPE: _SignatureScheme.ValueType  # 6
-    """`Stripe-Signature: t=<timestamp>,v1=<hex HMAC-SHA256 of timestamp.body>`. Keys: 8 to 256 characters of printable ASCII, used
-    as they are.
+    """`Stripe-Signature: t=<timestamp>,v1=<hex HMAC-SHA256 of timestamp.body>`. Keys: 8 to 256 characters of printable
+    ASCII, used as they are.
     """
     SIGNATURE_SCHEME_UNSIGNED: _SignatureScheme.ValueType  # 7
     """No signature, and no key."""
@@ -142,24 +142,24 @@ SIGNATURE_SCHEME_UNSPECIFIED: SignatureScheme.ValueType  # 0
 SIGNATURE_SCHEME_STANDARD_WEBHOOKS: SignatureScheme.ValueType  # 1
 """`webhook-signature: v1,<base64 HMAC-SHA256 of id.timestamp.body>`. Keys: `whsec_` and base64 of 24 to 64 bytes."""
 SIGNATURE_SCHEME_STANDARD_WEBHOOKS_ED25519: SignatureScheme.ValueType  # 2
-"""`webhook-signature: v1a,<base64 Ed25519 signature of id.timestamp.body>`. Keys: `whsk_` and base64 of a 32-byte seed, or of
-seed and public key. Receivers verify with the public key, `whpk_…`.
+"""`webhook-signature: v1a,<base64 Ed25519 signature of id.timestamp.body>`. Keys: `whsk_` and base64 of a 32-byte
+seed, or of seed and public key. Receivers verify with the public key, `whpk_…`.
 """
 SIGNATURE_SCHEME_VONAGE_JWT: SignatureScheme.ValueType  # 3
-"""`Vonage-Signature: Bearer <HS256 JWT>` with the claims iat, exp (5 minutes later) and payload_hash (hex SHA-256 of the body).
-Keys: base64 of 16 to 64 bytes.
+"""`Vonage-Signature: Bearer <HS256 JWT>` with the claims iat, exp (5 minutes later) and payload_hash (hex SHA-256 of
+the body). Keys: base64 of 16 to 64 bytes.
 """
 SIGNATURE_SCHEME_MESSAGEBIRD: SignatureScheme.ValueType  # 4
-"""`messagebird-signature`, the base64 HMAC-SHA256 of timestamp, newline, URL, newline and the body's raw SHA-256, with
-`messagebird-request-timestamp`. Keys: 8 to 256 characters of printable ASCII, used as they are.
+"""`messagebird-signature`, the base64 HMAC-SHA256 of timestamp, newline, URL, newline and the body's raw SHA-256,
+with `messagebird-request-timestamp`. Keys: 8 to 256 characters of printable ASCII, used as they are.
 """
 SIGNATURE_SCHEME_GITHUB: SignatureScheme.ValueType  # 5
-"""`X-Hub-Signature-256: sha256=<hex HMAC-SHA256 of the body>`, with `X-GitHub-Event` (the type) and `X-GitHub-Delivery` (the
-event's id). Keys: 8 to 256 characters of printable ASCII, used as they are.
+"""`X-Hub-Signature-256: sha256=<hex HMAC-SHA256 of the body>`, with `X-GitHub-Event` (the type) and
+`X-GitHub-Delivery` (the event's id). Keys: 8 to 256 characters of printable ASCII, used as they are.
 """
 SIGNATURE_SCHEME_STRIPE: SignatureScheme.ValueType  # 6
-"""`Stripe-Signature: t=<timestamp>,v1=<hex HMAC-SHA256 of timestamp.body>`. Keys: 8 to 256 characters of printable ASCII, used
-as they are.
+"""`Stripe-Signature: t=<timestamp>,v1=<hex HMAC-SHA256 of timestamp.body>`. Keys: 8 to 256 characters of printable
+ASCII, used as they are.
 """
 SIGNATURE_SCHEME_UNSIGNED: SignatureScheme.ValueType  # 7
 """No signature, and no key."""
@@ -303,11 +303,13 @@ class Subscription(_message.Message):
     """
     filter: _builtins.str
     """Only events for which this CEL expression is true, at most 2,048 bytes. It sees event.id, event.type, event.source,
-    event.subject (string), event.time (timestamp), event.attributes (map of strings), event.data and event.context (JSON of any
-    shape; null when there is none). An evaluation that fails, or whose result is not true, is no match: ExplainPublish says
-    which. event.data is an error for payloads over 64 KiB. There are no `+`, `map` and `filter`. A filter that takes over
-    20 ms is shut until the subscription is updated: see state_reason. Example:
-    `event.data.priority > 3 && event.attributes["team"] == "support"`.
+    event.subject (string), event.time (timestamp), event.attributes (map of strings), event.data and event.context
+    (JSON of any shape; null when there is none). An evaluation that fails, or whose result is not true, is no match:
+    ExplainPublish says which. event.data and event.context are errors when they are over 64 KiB or hold U+0000; their
+    integers beyond 64 bits are doubles. There are no `+`, `map`, `filter` and `exists_one`. Patterns of `matches` and
+    time zones are written as strings, all patterns together with at most 256 parts; lists and maps beside an `all` or
+    `exists` hold constants only. A filter that takes over 20 ms is shut until the subscription is updated: see
+    state_reason. Example: `event.data.priority > 3 && event.attributes["team"] == "support"`.
     """
     enabled: _builtins.bool
     """Whether it is served. Default: true. While it is false the subscription matches nothing and its pending
@@ -318,8 +320,9 @@ class Subscription(_message.Message):
     format: Global___Format.ValueType
     """How an event becomes a body. Default: STANDARD_WEBHOOKS. A change applies to what is pending too."""
     signature_scheme: Global___SignatureScheme.ValueType
-    """How a request is signed. Default: STANDARD_WEBHOOKS. Set when the subscription is created; a change to a scheme that needs
-    another form of key is refused with STATE_CONFLICT: use RotateSigningKey.
+    """How a request is signed. Default: STANDARD_WEBHOOKS. Set when the subscription is created; a change to a scheme
+    that needs another form of key is refused with STATE_CONFLICT: use RotateSigningKey. Only MESSAGEBIRD, GITHUB and
+    STRIPE have the same form.
     """
     max_rate_per_second: _builtins.float
     """The most requests per second. This version answers UNIMPLEMENTED when it is set."""
@@ -328,8 +331,8 @@ class Subscription(_message.Message):
     state: Global___SubscriptionState.ValueType
     """Output only. Whether it is served."""
     state_reason: _builtins.str
-    """Output only. Why it is in this state, in one word: GONE (SUSPENDED after the receiver answered 410), FILTER_TOO_SLOW (ACTIVE,
-    but its filter is shut and matches nothing until the subscription is updated); else empty.
+    """Output only. Why it is in this state, in one word: GONE (SUSPENDED after the receiver answered 410),
+    FILTER_TOO_SLOW (ACTIVE, but its filter is shut and matches nothing until the subscription is updated); else empty.
     """
     etag: _builtins.str
     """Changes with every change. Sent back with an update or delete, it makes that fail with ETAG_MISMATCH when
@@ -348,7 +351,7 @@ class Subscription(_message.Message):
 
     @_builtins.property
     def api_key(self) -> Global___ApiKey:
-        """A key sent as a header of every request."""
+        """A key sent as a header of every request, which must not be one of `headers` too."""
 
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -443,9 +446,13 @@ class ApiKey(_message.Message):
     HEADER_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     header: _builtins.str
-    """The header's name, by the rules of `headers`; `authorization` is allowed here too. Default: X-API-Key."""
+    """The header's name, by the rules of `headers`, at most 256 characters; `authorization` is allowed here too. Default:
+    X-API-Key.
+    """
     value: _builtins.str
-    """The key, 1 to 4,096 characters of visible ASCII. Input only: it is never returned."""
+    """The key, 1 to 4,096 characters of visible ASCII and inner spaces. Input only: it is never returned. An update that
+    leaves it empty keeps the stored one.
+    """
     def __init__(
         self,
         *,
@@ -581,11 +588,13 @@ class CreateSubscriptionRequest(_message.Message):
     signing_key: _builtins.str
     """The signing key, in the form of the signature scheme. Default: one is made."""
     request_id: _builtins.str
-    """Makes a repeated request return the subscription that the first one created, with its signing key while that still signs:
-    1 to 128 visible ASCII characters, unique among the creations of the workspace, kept for at least 72 h.
+    """Makes a repeated request return the subscription that the first one created, with its signing key while that still
+    signs: 1 to 128 visible ASCII characters, unique among the creations of the workspace, kept for at least 72 h.
     """
     validate_only: _builtins.bool
-    """Only check the request and return the subscription as it would be, without name, uid and keys."""
+    """Only check the request and return the subscription as it would be, without name, uid, keys, times and etag. The
+    request_id is not looked up.
+    """
     @_builtins.property
     def subscription(self) -> Global___Subscription:
         """The subscription; its name and output fields are ignored. Required."""
@@ -617,7 +626,7 @@ class CreateSubscriptionResponse(_message.Message):
     SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     SIGNING_KEY_FIELD_NUMBER: _builtins.int
     signing_key: _builtins.str
-    """What the receiver needs to verify signatures. Keep it now: it is not shown again."""
+    """What the receiver needs to verify signatures; empty for UNSIGNED. Keep it now: it is not shown again."""
     @_builtins.property
     def subscription(self) -> Global___Subscription:
         """The subscription as created."""
@@ -760,7 +769,7 @@ class UpdateSubscriptionRequest(_message.Message):
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     validate_only: _builtins.bool
-    """Only check the request and return the subscription as it would be."""
+    """Only check the request and return the subscription as it would be, with the etag and update_time of what is there."""
     @_builtins.property
     def subscription(self) -> Global___Subscription:
         """The subscription, with its name and the fields to change. Required."""
@@ -886,7 +895,7 @@ class ResumeSubscriptionResponse(_message.Message):
     SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def subscription(self) -> Global___Subscription:
-        """The subscription, ACTIVE again."""
+        """The subscription as it is now: ACTIVE, or DISABLED if it is."""
 
     def __init__(
         self,

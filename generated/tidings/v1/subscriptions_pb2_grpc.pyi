@@ -36,8 +36,9 @@ class SubscriptionServiceStub:
     CreateSubscription: _grpc.UnaryUnaryMultiCallable[_subscriptions_pb2.CreateSubscriptionRequest, _subscriptions_pb2.CreateSubscriptionResponse]
     """Creates a subscription. The response shows the signing key; no other method but RotateSigningKey does.
 
-    Errors: INVALID_FIELD; DESTINATION_FORBIDDEN for a URL that this server must not call; EVENT_TYPE_UNKNOWN for an
-    exact pattern that names no event type; RESOURCE_EXISTS when the id or the display name is taken.
+    Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN for a URL that this server must not call;
+    EVENT_TYPE_UNKNOWN for an exact pattern that names no event type; RESOURCE_EXISTS when the id or the display name
+    is taken; REQUEST_ID_REUSED; RESOURCE_NOT_FOUND when what the same request_id created was deleted since.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "subscription_id": "wallboard", "subscription": {"display_name": "Wallboard", "url": "http://127.0.0.1:8080/hooks", "event_types": ["agent.status.*"], "attribute_filters": {"team": "support"}, "retry_policy": {"schedule": ["1s", "60s"]}}}
@@ -60,10 +61,12 @@ class SubscriptionServiceStub:
     """
     UpdateSubscription: _grpc.UnaryUnaryMultiCallable[_subscriptions_pb2.UpdateSubscriptionRequest, _subscriptions_pb2.UpdateSubscriptionResponse]
     """Changes the fields of a subscription that update_mask names; without a mask, the fields that are set. A changed
-    url, header or policy also applies to what is pending.
+    url, header or policy also applies to what is pending. Another url ends a suspension, and any update opens a filter
+    that was shut.
 
-    Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN; EVENT_TYPE_UNKNOWN; RESOURCE_NOT_FOUND; RESOURCE_EXISTS when the
-    display name is taken; ETAG_MISMATCH when subscription.etag is set and not the current one.
+    Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN; EVENT_TYPE_UNKNOWN; RESOURCE_NOT_FOUND;
+    RESOURCE_EXISTS when the display name is taken; STATE_CONFLICT for a signature scheme that needs another form of
+    key; ETAG_MISMATCH when subscription.etag is set and not the current one.
 
     Example:
     {"subscription": {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "display_name": "Wallboard, ground floor"}}
@@ -86,25 +89,26 @@ class SubscriptionServiceStub:
     {"name": "organizations/acme/workspaces/main/subscriptions/wallboard"}
     """
     RotateSigningKey: _grpc.UnaryUnaryMultiCallable[_subscriptions_pb2.RotateSigningKeyRequest, _subscriptions_pb2.RotateSigningKeyResponse]
-    """Replaces the signing key, and the signature scheme if one is given. The old key goes on signing beside the new one until
-    `overlap` has passed, so that a receiver can change over at any time in between; then it is erased. With VONAGE_JWT,
-    MESSAGEBIRD and GITHUB, whose headers hold one signature, a new key of the same scheme takes over at once.
+    """Replaces the signing key, and the signature scheme if one is given. The old key goes on signing beside the new one
+    until `overlap` has passed, so that a receiver can change over at any time in between; then it is erased. With
+    VONAGE_JWT, MESSAGEBIRD and GITHUB, whose headers hold one signature, a new key of the same scheme takes over at
+    once.
 
     At most 10 keys of a subscription sign at a time. The event `tidings.signing_key.rotated` tells of it.
 
-    Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; REQUEST_ID_REUSED; STATE_CONFLICT when 10 keys sign already, and when the
-    scheme is and stays UNSIGNED.
+    Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; REQUEST_ID_REUSED; STATE_CONFLICT when 10 keys sign already, and when
+    the scheme is and stays UNSIGNED.
 
     Example:
     {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "overlap": "3600s", "request_id": "rotate-2026-11"}
     """
     TestSubscription: _grpc.UnaryUnaryMultiCallable[_subscriptions_pb2.TestSubscriptionRequest, _subscriptions_pb2.TestSubscriptionResponse]
-    """Sends an example event to the subscription's URL now and returns what came of it: the event type's first example, or `{}`,
-    in the subscription's format, signed as ever, with `tidings-test: true`. It is sent whatever the state and the filters,
-    once, and recorded nowhere.
+    """Sends an example event to the subscription's URL now and returns what came of it: the event type's first example,
+    or `{}`, in the subscription's format, signed as ever, with `tidings-test: true`. It is sent whatever the state and
+    the filters, once, and recorded nowhere.
 
-    Errors: INVALID_FIELD, also when event_type is empty and the subscription has patterns with `*` only; RESOURCE_NOT_FOUND;
-    EVENT_TYPE_UNKNOWN; STATE_CONFLICT when the subscription's format cannot carry the example.
+    Errors: INVALID_FIELD, also when event_type is empty and the subscription has patterns with `*` only;
+    RESOURCE_NOT_FOUND; EVENT_TYPE_UNKNOWN; STATE_CONFLICT when the subscription's format cannot carry the example.
 
     Example:
     {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "event_type": "agent.status.changed"}
@@ -118,8 +122,9 @@ class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
     CreateSubscription: _aio.UnaryUnaryMultiCallable[_subscriptions_pb2.CreateSubscriptionRequest, _subscriptions_pb2.CreateSubscriptionResponse]  # type: ignore[assignment]
     """Creates a subscription. The response shows the signing key; no other method but RotateSigningKey does.
 
-    Errors: INVALID_FIELD; DESTINATION_FORBIDDEN for a URL that this server must not call; EVENT_TYPE_UNKNOWN for an
-    exact pattern that names no event type; RESOURCE_EXISTS when the id or the display name is taken.
+    Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN for a URL that this server must not call;
+    EVENT_TYPE_UNKNOWN for an exact pattern that names no event type; RESOURCE_EXISTS when the id or the display name
+    is taken; REQUEST_ID_REUSED; RESOURCE_NOT_FOUND when what the same request_id created was deleted since.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "subscription_id": "wallboard", "subscription": {"display_name": "Wallboard", "url": "http://127.0.0.1:8080/hooks", "event_types": ["agent.status.*"], "attribute_filters": {"team": "support"}, "retry_policy": {"schedule": ["1s", "60s"]}}}
@@ -142,10 +147,12 @@ class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
     """
     UpdateSubscription: _aio.UnaryUnaryMultiCallable[_subscriptions_pb2.UpdateSubscriptionRequest, _subscriptions_pb2.UpdateSubscriptionResponse]  # type: ignore[assignment]
     """Changes the fields of a subscription that update_mask names; without a mask, the fields that are set. A changed
-    url, header or policy also applies to what is pending.
+    url, header or policy also applies to what is pending. Another url ends a suspension, and any update opens a filter
+    that was shut.
 
-    Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN; EVENT_TYPE_UNKNOWN; RESOURCE_NOT_FOUND; RESOURCE_EXISTS when the
-    display name is taken; ETAG_MISMATCH when subscription.etag is set and not the current one.
+    Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN; EVENT_TYPE_UNKNOWN; RESOURCE_NOT_FOUND;
+    RESOURCE_EXISTS when the display name is taken; STATE_CONFLICT for a signature scheme that needs another form of
+    key; ETAG_MISMATCH when subscription.etag is set and not the current one.
 
     Example:
     {"subscription": {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "display_name": "Wallboard, ground floor"}}
@@ -168,25 +175,26 @@ class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
     {"name": "organizations/acme/workspaces/main/subscriptions/wallboard"}
     """
     RotateSigningKey: _aio.UnaryUnaryMultiCallable[_subscriptions_pb2.RotateSigningKeyRequest, _subscriptions_pb2.RotateSigningKeyResponse]  # type: ignore[assignment]
-    """Replaces the signing key, and the signature scheme if one is given. The old key goes on signing beside the new one until
-    `overlap` has passed, so that a receiver can change over at any time in between; then it is erased. With VONAGE_JWT,
-    MESSAGEBIRD and GITHUB, whose headers hold one signature, a new key of the same scheme takes over at once.
+    """Replaces the signing key, and the signature scheme if one is given. The old key goes on signing beside the new one
+    until `overlap` has passed, so that a receiver can change over at any time in between; then it is erased. With
+    VONAGE_JWT, MESSAGEBIRD and GITHUB, whose headers hold one signature, a new key of the same scheme takes over at
+    once.
 
     At most 10 keys of a subscription sign at a time. The event `tidings.signing_key.rotated` tells of it.
 
-    Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; REQUEST_ID_REUSED; STATE_CONFLICT when 10 keys sign already, and when the
-    scheme is and stays UNSIGNED.
+    Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; REQUEST_ID_REUSED; STATE_CONFLICT when 10 keys sign already, and when
+    the scheme is and stays UNSIGNED.
 
     Example:
     {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "overlap": "3600s", "request_id": "rotate-2026-11"}
     """
     TestSubscription: _aio.UnaryUnaryMultiCallable[_subscriptions_pb2.TestSubscriptionRequest, _subscriptions_pb2.TestSubscriptionResponse]  # type: ignore[assignment]
-    """Sends an example event to the subscription's URL now and returns what came of it: the event type's first example, or `{}`,
-    in the subscription's format, signed as ever, with `tidings-test: true`. It is sent whatever the state and the filters,
-    once, and recorded nowhere.
+    """Sends an example event to the subscription's URL now and returns what came of it: the event type's first example,
+    or `{}`, in the subscription's format, signed as ever, with `tidings-test: true`. It is sent whatever the state and
+    the filters, once, and recorded nowhere.
 
-    Errors: INVALID_FIELD, also when event_type is empty and the subscription has patterns with `*` only; RESOURCE_NOT_FOUND;
-    EVENT_TYPE_UNKNOWN; STATE_CONFLICT when the subscription's format cannot carry the example.
+    Errors: INVALID_FIELD, also when event_type is empty and the subscription has patterns with `*` only;
+    RESOURCE_NOT_FOUND; EVENT_TYPE_UNKNOWN; STATE_CONFLICT when the subscription's format cannot carry the example.
 
     Example:
     {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "event_type": "agent.status.changed"}
@@ -202,8 +210,9 @@ class SubscriptionServiceServicer:
     ) -> _typing.Union[_subscriptions_pb2.CreateSubscriptionResponse, _abc.Awaitable[_subscriptions_pb2.CreateSubscriptionResponse]]:
         """Creates a subscription. The response shows the signing key; no other method but RotateSigningKey does.
 
-        Errors: INVALID_FIELD; DESTINATION_FORBIDDEN for a URL that this server must not call; EVENT_TYPE_UNKNOWN for an
-        exact pattern that names no event type; RESOURCE_EXISTS when the id or the display name is taken.
+        Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN for a URL that this server must not call;
+        EVENT_TYPE_UNKNOWN for an exact pattern that names no event type; RESOURCE_EXISTS when the id or the display name
+        is taken; REQUEST_ID_REUSED; RESOURCE_NOT_FOUND when what the same request_id created was deleted since.
 
         Example:
         {"parent": "organizations/acme/workspaces/main", "subscription_id": "wallboard", "subscription": {"display_name": "Wallboard", "url": "http://127.0.0.1:8080/hooks", "event_types": ["agent.status.*"], "attribute_filters": {"team": "support"}, "retry_policy": {"schedule": ["1s", "60s"]}}}
@@ -241,10 +250,12 @@ class SubscriptionServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_subscriptions_pb2.UpdateSubscriptionResponse, _abc.Awaitable[_subscriptions_pb2.UpdateSubscriptionResponse]]:
         """Changes the fields of a subscription that update_mask names; without a mask, the fields that are set. A changed
-        url, header or policy also applies to what is pending.
+        url, header or policy also applies to what is pending. Another url ends a suspension, and any update opens a filter
+        that was shut.
 
-        Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN; EVENT_TYPE_UNKNOWN; RESOURCE_NOT_FOUND; RESOURCE_EXISTS when the
-        display name is taken; ETAG_MISMATCH when subscription.etag is set and not the current one.
+        Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN; EVENT_TYPE_UNKNOWN; RESOURCE_NOT_FOUND;
+        RESOURCE_EXISTS when the display name is taken; STATE_CONFLICT for a signature scheme that needs another form of
+        key; ETAG_MISMATCH when subscription.etag is set and not the current one.
 
         Example:
         {"subscription": {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "display_name": "Wallboard, ground floor"}}
@@ -282,14 +293,15 @@ class SubscriptionServiceServicer:
         request: _subscriptions_pb2.RotateSigningKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_subscriptions_pb2.RotateSigningKeyResponse, _abc.Awaitable[_subscriptions_pb2.RotateSigningKeyResponse]]:
-        """Replaces the signing key, and the signature scheme if one is given. The old key goes on signing beside the new one until
-        `overlap` has passed, so that a receiver can change over at any time in between; then it is erased. With VONAGE_JWT,
-        MESSAGEBIRD and GITHUB, whose headers hold one signature, a new key of the same scheme takes over at once.
+        """Replaces the signing key, and the signature scheme if one is given. The old key goes on signing beside the new one
+        until `overlap` has passed, so that a receiver can change over at any time in between; then it is erased. With
+        VONAGE_JWT, MESSAGEBIRD and GITHUB, whose headers hold one signature, a new key of the same scheme takes over at
+        once.
 
         At most 10 keys of a subscription sign at a time. The event `tidings.signing_key.rotated` tells of it.
 
-        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; REQUEST_ID_REUSED; STATE_CONFLICT when 10 keys sign already, and when the
-        scheme is and stays UNSIGNED.
+        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; REQUEST_ID_REUSED; STATE_CONFLICT when 10 keys sign already, and when
+        the scheme is and stays UNSIGNED.
 
         Example:
         {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "overlap": "3600s", "request_id": "rotate-2026-11"}
@@ -300,12 +312,12 @@ class SubscriptionServiceServicer:
         request: _subscriptions_pb2.TestSubscriptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_subscriptions_pb2.TestSubscriptionResponse, _abc.Awaitable[_subscriptions_pb2.TestSubscriptionResponse]]:
-        """Sends an example event to the subscription's URL now and returns what came of it: the event type's first example, or `{}`,
-        in the subscription's format, signed as ever, with `tidings-test: true`. It is sent whatever the state and the filters,
-        once, and recorded nowhere.
+        """Sends an example event to the subscription's URL now and returns what came of it: the event type's first example,
+        or `{}`, in the subscription's format, signed as ever, with `tidings-test: true`. It is sent whatever the state and
+        the filters, once, and recorded nowhere.
 
-        Errors: INVALID_FIELD, also when event_type is empty and the subscription has patterns with `*` only; RESOURCE_NOT_FOUND;
-        EVENT_TYPE_UNKNOWN; STATE_CONFLICT when the subscription's format cannot carry the example.
+        Errors: INVALID_FIELD, also when event_type is empty and the subscription has patterns with `*` only;
+        RESOURCE_NOT_FOUND; EVENT_TYPE_UNKNOWN; STATE_CONFLICT when the subscription's format cannot carry the example.
 
         Example:
         {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "event_type": "agent.status.changed"}
