@@ -149,6 +149,7 @@ async def test_walk_through_works_when_pasted(server: ServerProcess) -> None:
         described = await paste(moved(code("Look around", "sh"), places))
         published = await paste(moved(code("Subscribe and publish", "sh"), places))
         await eventually(lambda: nothing_pending(server))
+        explained = await paste(moved(code("Ask why", "sh"), places))
         looked_back = await paste(moved(code("Look back", "sh"), places))
         refused = await paste(moved(code("Make a mistake", "sh"), places))
         from_python = await shown_by(sys.executable, "-c", moved(code("From Python", "python"), places))
@@ -158,6 +159,7 @@ async def test_walk_through_works_when_pasted(server: ServerProcess) -> None:
     assert "service SubscriptionService" in described
     assert '"signingKey": "whsec_' in published
     assert '"matchedCount": "1"' in published
+    assert without_spaces(code("Ask why", "")) in without_spaces(explained)
     assert '"outcome": "ATTEMPT_OUTCOME_SUCCEEDED"' in looked_back
     assert without_spaces(quoted_error()) in without_spaces(refused)
     assert re.fullmatch(r"organizations/acme/workspaces/main/events/\S+ 1\n", from_python)
