@@ -8,17 +8,14 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final, TypeAlias
 
-from service.domain import announcements
-from service.domain.announcements import Announcement
 from service.domain.errors import EventTypeUnknown, PayloadSchemaMismatch, RequestIdReused, ResourceExists, quoted
 from service.domain.formats import misfit
 from service.domain.ids import Ids, uuid7_time_ms
 from service.domain.model import Event, FailureReason, Format
 from service.domain.names import RESERVED_EVENT_TYPE_PREFIX, Workspace
 from service.domain.schemas import Violation
-from service.matching import Occurrence, rematch
-from service.storage import announcements as announced
-from service.storage import event_types, events, notifications, workspaces
+from service.matching import rematch
+from service.storage import announcements, event_types, events, notifications, workspaces
 from service.storage.database import Transaction
 from service.storage.events import PublishRequest
 from service.storage.notifications import NewNotification
@@ -45,11 +42,6 @@ class Candidate:
     type_revision: int | None = None
     violations: tuple[Violation, ...] = ()
     refusal: PayloadSchemaMismatch | None = None
-
-    @property
-    def occurrence(self) -> Occurrence:
-        """The event as matching looks at it."""
-        return Occurrence(self.event)
 
     @property
     def needs_type(self) -> bool:
@@ -173,8 +165,8 @@ class Accept:
             return self.matched
         if not self.may_rematch:
             return None
-        occurrences = [candidate.occurrence for candidate in self.candidates]
-        corrected = rematch(tx, self.workspace, occurrences, [each.rules for each in self.matched], self.revision)
+        judged = [candidate.event for candidate in self.candidates]
+        corrected = rematch(tx, self.workspace, judged, [each.rules for each in self.matched], self.revision)
         if corrected is None:
             return None
         matched = [each.with_rules(rules) for each, rules in zip(self.matched, corrected, strict=True)]
@@ -211,8 +203,7 @@ class Accept:
         events.insert(tx, list(stored.values()))
         owed = list(chain.from_iterable(self._owed(event, matched[index]) for index, event in stored.items()))
         notifications.insert(tx, owed)
-        failed = [self._announcement(each) for each in owed if each.failure_reason is not None]
-        announced.insert(tx, [each for each in failed if each is not None])
+        announcements.insert(tx, notifications.failures(owed, self.ids))
         requests = [self.candidates[index].request for index in stored]
         events.insert_requests(
             tx, self.workspace, [request for request in requests if request is not None], now_ms=now_ms
@@ -236,19 +227,6 @@ class Accept:
             # Lists go by the id and filter by the time, so the two must say the same.
             create_time_ms=uuid7_time_ms(notification_id),
             failure_reason=FailureReason.FORMAT_NOT_APPLICABLE if is_misfit else None,
-        )
-
-    def _announcement(self, failed: NewNotification) -> Announcement | None:
-        assert failed.failure_reason is not None, "only what failed is announced"
-        return announcements.notification_failed(
-            failed.workspace,
-            id=self.ids.new(),
-            now_ms=failed.create_time_ms,
-            notification_id=failed.id,
-            event_id=failed.event_id,
-            event_type=failed.event_type,
-            subscription_id=failed.subscription_id,
-            reason=failed.failure_reason,
         )
 
     def _earlier(self, tx: Transaction, event_id: str | None) -> Accepted:

@@ -10,7 +10,6 @@ from random import SystemRandom
 
 import structlog
 
-from service.announcing import Announcer
 from service.api.addresses import ListenError, is_loopback
 from service.api.calls import Calls
 from service.api.event_types import EventTypeService
@@ -20,6 +19,7 @@ from service.api.publishing import PublishService
 from service.api.server import ApiServer, Servicers
 from service.api.subscriptions import SubscriptionService
 from service.cataloguing import EventTypes
+from service.delivery.announcer import Announcer
 from service.delivery.courier import Courier
 from service.delivery.dispatcher import Dispatcher
 from service.delivery.eraser import Eraser
@@ -30,6 +30,7 @@ from service.delivery.transport import AiohttpTransport, Transport
 from service.domain.clock import SystemClock
 from service.domain.destinations import DestinationPolicy, parse_destination_policy
 from service.domain.ids import Uuid7Ids
+from service.domain.model import Event
 from service.domain.names import Workspace
 from service.explaining import Explainer
 from service.matching import Matchers
@@ -56,11 +57,9 @@ class _Server:
     """The parts that a server starts and stops, wired together."""
 
     dispatcher: Dispatcher
-    sweeper: Sweeper
     replayer: Replayer
-    announcer: Announcer
-    eraser: Eraser
-    pruner: Pruner
+    # These go on until every delivery has ended.
+    others: tuple[Sweeper | Announcer | Eraser | Pruner, ...]
     feed: ChangeFeed
     api: ApiServer
 
@@ -96,11 +95,8 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
 
         async with asyncio.TaskGroup() as tasks:
             delivering = tasks.create_task(server.dispatcher.run(), name="dispatcher")
-            sweeping = tasks.create_task(server.sweeper.run(), name="sweeper")
             replaying = tasks.create_task(server.replayer.run(), name="replayer")
-            announcing = tasks.create_task(server.announcer.run(), name="announcer")
-            erasing = tasks.create_task(server.eraser.run(), name="eraser")
-            pruning = tasks.create_task(server.pruner.run(), name="pruner")
+            others = [tasks.create_task(each.run(), name=type(each).__name__.lower()) for each in server.others]
             tasks.create_task(server.feed.run(), name="change feed")
             server.api.set_serving()
             _log.info(
@@ -124,8 +120,8 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
             # Until then the port stays open: health says NOT_SERVING, and new calls are told to go elsewhere.
             await delivering
             await server.api.stop(_LAST_CALLS_S)
-            for each in (sweeping, announcing, erasing, pruning):
-                each.cancel()
+            for other in others:
+                other.cancel()
             if broken:
                 raise broken[0]
     _log.info("server.stopped")
@@ -203,6 +199,7 @@ def _build_server(
         clock=clock,
         ids=ids,
         on_accepted=on_owed,
+        on_mismatch=_log_mismatch,
         allow_unknown_event_types=settings.allow_unknown_event_types,
     )
     announcer = Announcer(database, publisher)
@@ -251,18 +248,25 @@ def _build_server(
     )
     return _Server(
         dispatcher,
-        sweeper,
         replayer,
-        announcer,
-        Eraser(database, clock=clock),
-        Pruner(database, clock=clock),
+        (sweeper, announcer, Eraser(database, clock=clock), Pruner(database, clock=clock)),
         feed,
         api,
     )
 
 
 def _log_filter_shut(workspace: Workspace, rule: Rule) -> None:
-    _log.warning("subscription.filter_shut", subscription=workspace.subscription(rule.id), reason="FILTER_TOO_SLOW")
+    _log.warning("subscription.filter_shut", workspace=workspace.name, subscription=rule.id, reason="FILTER_TOO_SLOW")
+
+
+def _log_mismatch(event: Event, violations: int) -> None:
+    _log.info(
+        "event.schema_mismatch",
+        workspace=event.workspace.name,
+        event_id=event.id,
+        event_type=event.event_type,
+        violations=violations,
+    )
 
 
 def _slots(most: int) -> int:

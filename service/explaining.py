@@ -11,7 +11,7 @@ from random import Random
 from typing import assert_never
 
 from service.domain.clock import Clock, CpuClock, thread_cpu_s
-from service.domain.errors import EventTypeUnknown, ResourceNotFound, quoted
+from service.domain.errors import EventTypeUnknown, quoted
 from service.domain.filters import FilterInput, VerdictKind, evaluate
 from service.domain.formats import misfit
 from service.domain.model import Event, Format, SigningKey, Subscription, SubscriptionState
@@ -148,10 +148,7 @@ class Explainer:
         return definition
 
     async def _find(self, workspace: Workspace, subscription_id: str) -> Subscription:
-        found = await self._database.read(lambda tx: subscriptions.find(tx, workspace, subscription_id))
-        if found is None:
-            raise ResourceNotFound("subscription", workspace.subscription(subscription_id))
-        return found
+        return await self._database.read(lambda tx: subscriptions.get(tx, workspace, subscription_id))
 
     async def _decisions(self, workspace: Workspace, deciding: "_Deciding") -> tuple[list[Decision], bool]:
         """Return the decisions for saved subscriptions, and whether there are more of them than are shown."""
@@ -211,6 +208,10 @@ class _Deciding:
 
     def decision(self, subscription: Subscription) -> Decision:
         reason, detail = self._reason(subscription)
+        # Whatever the reason, for a preview that is missing must not be a riddle.
+        unfit = self._misfit(subscription.format)
+        if unfit is not None:
+            detail += f"; the format cannot carry the event, FORMAT_NOT_APPLICABLE: {unfit}"
         if len(detail) > DETAIL_CHARACTERS_MAX:
             detail = f"{detail[: DETAIL_CHARACTERS_MAX - 3]}..."
         return Decision(subscription.name if subscription.uid else "", reason, detail)
@@ -248,7 +249,7 @@ class _Deciding:
             case VerdictKind.FALSE:
                 return Reason.FILTER_FALSE, f"its filter is false for this event: {quoted(subscription.filter)}"
             case VerdictKind.ERROR:
-                return Reason.FILTER_ERROR, f"its filter is no match: {verdict.problem}"
+                return Reason.FILTER_ERROR, f"its filter failed: {verdict.problem}"
             case VerdictKind.TOO_SLOW:
                 return Reason.FILTER_TOO_SLOW, "its filter takes over 20 ms for this event, which would shut it"
             case _:
@@ -262,9 +263,6 @@ class _Deciding:
             said.append("its filter is true")
         if subscription.state is SubscriptionState.SUSPENDED:
             said.append("it is SUSPENDED, so the notification is held until it is resumed")
-        unfit = self._misfit(subscription.format)
-        if unfit is not None:
-            said.append(f"the notification fails at once, FORMAT_NOT_APPLICABLE: {unfit}")
         return "; ".join(said)
 
     def _misfit(self, format: Format) -> str | None:

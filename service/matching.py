@@ -6,8 +6,7 @@ since. It is used on the event loop only; what runs inside a transaction is the 
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from service.domain.attributes import attributes_match
 from service.domain.clock import CpuClock, thread_cpu_s
@@ -23,23 +22,6 @@ _RULES_PER_READ_MAX = 1_000
 _NEVER_LOADED = -1
 # Evaluations go on this long before other tasks have their turn.
 _SLICE_CPU_S = 0.005
-
-
-@dataclass(frozen=True, slots=True)
-class Occurrence:
-    """An event as matching looks at it. `matched_count` is of no matter."""
-
-    event: Event
-
-    @property
-    def event_type(self) -> str:
-        """What patterns are matched with."""
-        return self.event.event_type
-
-    @property
-    def attributes(self) -> Mapping[str, str]:
-        """What attribute filters are compared with."""
-        return self.event.attributes
 
 
 class CpuSlice:
@@ -79,8 +61,8 @@ class WorkspaceMatcher:
                 self._add(rule)
         self.revision = revision
 
-    async def match(self, occurrences: Sequence[Occurrence]) -> list[list[Rule]]:
-        """Return for each occurrence the rules that want it, as of the revision that this matcher has when called.
+    async def match(self, events: Sequence[Event]) -> list[list[Rule]]:
+        """Return for each event the rules that want it, as of the revision that this matcher has when called.
 
         Rules whose patterns cannot match cost nothing. Other tasks have their turns in between, and may bring this
         matcher up to date. A filter that is too slow matches nothing and is shut, which is a change of the workspace:
@@ -89,29 +71,27 @@ class WorkspaceMatcher:
         Raises:
             DiskFull, StorageUnavailable: a filter was to be shut, see Database.write.
         """
-        candidates = [self._candidates(occurrence) for occurrence in occurrences]
+        candidates = [self._candidates(event) for event in events]
         slice_ = CpuSlice(self._cpu_s)
         slow: set[str] = set()
         return [
-            await self._wanting(rules, occurrence, slice_, slow=slow)
-            for occurrence, rules in zip(occurrences, candidates, strict=True)
+            await self._wanting(rules, event, slice_, slow=slow)
+            for event, rules in zip(events, candidates, strict=True)
         ]
 
-    def _candidates(self, occurrence: Occurrence) -> list[Rule]:
-        rules = (self._rules[uid] for uid in self._index.candidates(occurrence.event_type))
+    def _candidates(self, event: Event) -> list[Rule]:
+        rules = (self._rules[uid] for uid in self._index.candidates(event.event_type))
         return [
             rule
             for rule in rules
-            if not rule.filter_is_shut and attributes_match(rule.attribute_filters, occurrence.attributes)
+            if not rule.filter_is_shut and attributes_match(rule.attribute_filters, event.attributes)
         ]
 
-    async def _wanting(
-        self, candidates: list[Rule], occurrence: Occurrence, slice_: CpuSlice, *, slow: set[str]
-    ) -> list[Rule]:
+    async def _wanting(self, candidates: list[Rule], event: Event, slice_: CpuSlice, *, slow: set[str]) -> list[Rule]:
         """Return those of the candidates whose filter is true. `slow` are the rules found too slow before."""
         if not any(rule.filter for rule in candidates):
             return candidates
-        shown = FilterInput(occurrence.event)
+        shown = FilterInput(event)
         wanting = []
         for rule in candidates:
             if not rule.filter:
@@ -206,7 +186,7 @@ class Matchers:
 def rematch(
     tx: Transaction,
     workspace: Workspace,
-    occurrences: Sequence[Occurrence],
+    events: Sequence[Event],
     matched: Sequence[list[Rule]],
     revision: int,
 ) -> list[list[Rule]] | None:
@@ -218,29 +198,22 @@ def rematch(
     changed, _ = _changes_since(tx, workspace, revision)
     latest = {rule.uid: rule for rule in changed}
     corrected = []
-    for occurrence, rules in zip(occurrences, matched, strict=True):
+    for event, rules in zip(events, matched, strict=True):
         known_true = {rule.uid: rule.filter for rule in rules}
-        added = [rule for rule in latest.values() if _may_want(rule, occurrence)]
+        added = [rule for rule in latest.values() if _may_want(rule, event)]
         if any(rule.filter and known_true.get(rule.uid) != rule.filter for rule in added):
             return None
         corrected.append([rule for rule in rules if rule.uid not in latest] + added)
     return corrected
 
 
-def wants(rule: Rule, occurrence: Occurrence) -> bool:
-    """Say whether one rule wants one occurrence: the definition that the index must agree with."""
-    if not _may_want(rule, occurrence):
-        return False
-    return not rule.filter or evaluate(rule.filter, FilterInput(occurrence.event)).kind is VerdictKind.TRUE
-
-
-def _may_want(rule: Rule, occurrence: Occurrence) -> bool:
-    """Say whether a rule wants an occurrence if its filter, should it have one, is true."""
+def _may_want(rule: Rule, event: Event) -> bool:
+    """Say whether a rule wants an event if its filter, should it have one, is true."""
     return (
         rule.active
         and not rule.filter_is_shut
-        and any(matches(pattern, occurrence.event_type) for pattern in rule.event_types)
-        and attributes_match(rule.attribute_filters, occurrence.attributes)
+        and any(matches(pattern, event.event_type) for pattern in rule.event_types)
+        and attributes_match(rule.attribute_filters, event.attributes)
     )
 
 

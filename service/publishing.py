@@ -95,7 +95,13 @@ class Published:
 
 
 class Publisher:
-    """Accepts events and makes the notifications that they cause."""
+    """Accepts events and makes the notifications that they cause.
+
+    Args:
+        on_accepted: called after every write, for the notifications that are due.
+        on_mismatch: called for every event that is accepted although its payload does not match its type's schema, with
+            the number of violations.
+    """
 
     def __init__(
         self,
@@ -106,6 +112,7 @@ class Publisher:
         clock: Clock,
         ids: Ids,
         on_accepted: Callable[[], None],
+        on_mismatch: Callable[[Event, int], None] | None = None,
         allow_unknown_event_types: bool,
         batch_notifications_max: int = BATCH_NOTIFICATIONS_MAX,
     ) -> None:
@@ -115,6 +122,7 @@ class Publisher:
         self._clock = clock
         self._ids = ids
         self._on_accepted = on_accepted
+        self._on_mismatch = on_mismatch
         self._allow_unknown_event_types = allow_unknown_event_types
         self._batch_notifications_max = batch_notifications_max
 
@@ -162,7 +170,7 @@ class Publisher:
                     definitions |= await self._definitions.newer({each: definitions[each] for each in event_types})
                     candidates = await _judged(unjudged, drafts, definitions)
                 case _:
-                    return _published(accepted, candidates)
+                    return self._published(accepted, candidates)
         raise StorageUnavailable(
             "subscriptions or event types are changing faster than events can be matched with them"
         )
@@ -197,7 +205,7 @@ class Publisher:
             self._on_accepted()
 
     async def _matched(self, matcher: WorkspaceMatcher, candidates: Sequence[Candidate]) -> list[Matched]:
-        matched = await matcher.match([candidate.occurrence for candidate in candidates])
+        matched = await matcher.match([candidate.event for candidate in candidates])
         self._check_fan_out(matched)
         return [Matched.of(candidate.event, rules) for candidate, rules in zip(candidates, matched, strict=True)]
 
@@ -210,6 +218,16 @@ class Publisher:
                 f"may match {self._batch_notifications_max} subscriptions together; these match {notifications_made}: "
                 "send fewer at once",
             )
+
+    def _published(self, accepted: Sequence[Accepted], candidates: Sequence[Candidate]) -> list[Published]:
+        for each, candidate in zip(accepted, candidates, strict=True):
+            if candidate.violations and not each.deduplicated and self._on_mismatch is not None:
+                self._on_mismatch(each.event, len(candidate.violations))
+        # A repetition has the same payload, so it has the same violations.
+        return [
+            Published(each.event, each.deduplicated, candidate.violations)
+            for each, candidate in zip(accepted, candidates, strict=True)
+        ]
 
     def _candidate(self, workspace: Workspace, draft: EventDraft) -> Candidate:
         event = Event(
@@ -275,17 +293,8 @@ async def _judge(candidate: Candidate, draft: EventDraft, definition: Definition
 
 
 def _mismatch(draft: EventDraft, violations: Sequence[Violation]) -> PayloadSchemaMismatch:
-    first = violations[0]
-    at = f"at {quoted(first.instance_path)}, " if first.instance_path else ""
     more = f" (and at least {len(violations) - 1} more)" if len(violations) > 1 else ""
     return PayloadSchemaMismatch(
         f"{draft.path}event.{draft.payload_field}",
-        f"must match the schema of event type {quoted(draft.event_type)}: {at}{first.message}{more}",
+        f"must match the schema of event type {quoted(draft.event_type)}: {violations[0].text}{more}",
     )
-
-
-def _published(accepted: Sequence[Accepted], candidates: Sequence[Candidate]) -> list[Published]:
-    return [
-        Published(each.event, each.deduplicated, () if each.deduplicated else candidate.violations)
-        for each, candidate in zip(accepted, candidates, strict=True)
-    ]

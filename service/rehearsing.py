@@ -7,7 +7,7 @@ from typing import Final
 
 from service.domain.announcements import sample
 from service.domain.clock import Clock
-from service.domain.errors import EventTypeUnknown, InvalidField, ResourceNotFound, StateConflict
+from service.domain.errors import EventTypeUnknown, InvalidField, StateConflict
 from service.domain.formats import misfit
 from service.domain.ids import Ids
 from service.domain.model import Attempt, Event, EventType, Subscription
@@ -22,7 +22,7 @@ Send = Callable[[Subscription, Event], Awaitable[Attempt]]
 
 
 class Rehearsals:
-    """Sends examples to subscriptions, whatever their state, at most `at_once_max` at the same time.
+    """Sends examples to subscriptions, whatever their state, at most 16 at the same time.
 
     Args:
         send: makes one attempt, marked as a test, and records nothing.
@@ -36,14 +36,13 @@ class Rehearsals:
         ids: Ids,
         send: Send,
         allow_unknown_event_types: bool,
-        at_once_max: int = AT_ONCE_MAX,
     ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
         self._send = send
         self._allow_unknown_event_types = allow_unknown_event_types
-        self._free = asyncio.Semaphore(at_once_max)
+        self._free = asyncio.Semaphore(AT_ONCE_MAX)
 
     async def rehearse(self, workspace: Workspace, subscription_id: str, event_type: str) -> Attempt:
         """Send the first example of an event type, or `{}`, to a subscription, and return what came of it.
@@ -110,9 +109,7 @@ class Rehearsals:
 def _subscription_and_type(
     tx: Transaction, workspace: Workspace, subscription_id: str, event_type: str
 ) -> tuple[Subscription, EventType | None]:
-    subscription = subscriptions.find(tx, workspace, subscription_id)
-    if subscription is None:
-        raise ResourceNotFound("subscription", workspace.subscription(subscription_id))
+    subscription = subscriptions.get(tx, workspace, subscription_id)
     # None also for one of its patterns whose event type was deleted since: there is no example then, but still a test.
     return subscription, event_types.find(tx, event_type or _first_exact(subscription))
 

@@ -86,9 +86,7 @@ class SigningKeys:
             first = rotation.request_id and management_requests.find(tx, workspace, _METHOD, rotation.request_id)
             if first:
                 return _repeated(tx, workspace.subscription(subscription_id), first, rotation, now_ms=now_ms)
-            current = subscriptions.find(tx, workspace, subscription_id)
-            if current is None:
-                raise ResourceNotFound("subscription", workspace.subscription(subscription_id))
+            current = subscriptions.get(tx, workspace, subscription_id)
             return self._rotate(tx, current, rotation, revision=revision, now_ms=now_ms)
 
         try:

@@ -125,7 +125,7 @@ class Subscriptions:
         Raises:
             ResourceNotFound: there is none of this name.
         """
-        return await self._database.read(lambda tx: _existing(tx, workspace, subscription_id))
+        return await self._database.read(lambda tx: subscriptions.get(tx, workspace, subscription_id))
 
     async def list(
         self,
@@ -175,7 +175,7 @@ class Subscriptions:
 
         def work(tx: Transaction) -> Subscription:
             revision = workspaces.bump_revision(tx, workspace.key)
-            current = _existing(tx, workspace, subscription_id)
+            current = subscriptions.get(tx, workspace, subscription_id)
             check_etag(current.name, current.etag, given=etag)
             after = changed(current, fields, now_ms=now_ms, revision=revision)
             self._check_change(tx, current, after)
@@ -195,7 +195,7 @@ class Subscriptions:
         check_fields(fields, self._destinations)
 
         def work(tx: Transaction) -> Subscription:
-            current = _existing(tx, workspace, subscription_id)
+            current = subscriptions.get(tx, workspace, subscription_id)
             check_etag(current.name, current.etag, given=etag)
             after = changed(current, fields, now_ms=current.update_time_ms, revision=current.revision)
             self._check_change(tx, current, after)
@@ -213,7 +213,7 @@ class Subscriptions:
 
         def work(tx: Transaction) -> Subscription:
             revision = workspaces.bump_revision(tx, workspace.key)
-            current = _existing(tx, workspace, subscription_id)
+            current = subscriptions.get(tx, workspace, subscription_id)
             if current.suspension is None:
                 return current
             after = replace(current, suspension=None, update_time_ms=now_ms, revision=revision)
@@ -233,7 +233,7 @@ class Subscriptions:
 
         def work(tx: Transaction) -> None:
             revision = workspaces.bump_revision(tx, workspace.key)
-            current = _existing(tx, workspace, subscription_id)
+            current = subscriptions.get(tx, workspace, subscription_id)
             check_etag(current.name, current.etag, given=etag)
             subscriptions.delete(tx, current.uid, revision=revision, now_ms=now_ms)
             replays.cancel_of_subscription(tx, current.uid, now_ms=now_ms)
@@ -302,13 +302,6 @@ def _earlier(tx: Transaction, workspace: Workspace, first: ManagementRequest, *,
         )
     in_force = keys_in_force(found.signing_keys, now_ms)
     return Created(found, tuple(key for key in in_force if key.key_id == first.result["key_id"]))
-
-
-def _existing(tx: Transaction, workspace: Workspace, subscription_id: str) -> Subscription:
-    subscription = subscriptions.find(tx, workspace, subscription_id)
-    if subscription is None:
-        raise ResourceNotFound("subscription", workspace.subscription(subscription_id))
-    return subscription
 
 
 def _check_id_free(tx: Transaction, new: Subscription) -> None:

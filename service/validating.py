@@ -14,8 +14,8 @@ from service.domain.schemas import NOT_JSON, Schema, Violation, compile_schema
 from service.storage import event_types
 from service.storage.database import Database, Transaction
 
-DEFINITIONS_MAX = 1_000
-SCHEMA_BYTES_MAX = 16 * 1024 * 1024
+_DEFINITIONS_MAX = 1_000
+_KEPT_SCHEMA_BYTES_MAX = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class Definitions:
         self,
         database: Database,
         *,
-        definitions_max: int = DEFINITIONS_MAX,
-        schema_bytes_max: int = SCHEMA_BYTES_MAX,
+        definitions_max: int = _DEFINITIONS_MAX,
+        schema_bytes_max: int = _KEPT_SCHEMA_BYTES_MAX,
     ) -> None:
         self._database = database
         self._definitions_max = definitions_max

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from service.domain.errors import Draining, QuotaExceeded, ResourceNotFound, ResumeTokenExpired, Unavailable
+from service.domain.errors import Draining, QuotaExceeded, ResumeTokenExpired, Unavailable
 from service.domain.model import Attempt, Notification, NotificationState
 from service.domain.names import Workspace
 from service.storage import attempts, changes, notifications, subscriptions
@@ -206,10 +206,7 @@ def _start(tx: Transaction, workspace: Workspace, only: WatchFilter, after: Watc
         return after
     if not only.subscription_id:
         return WatchPosition(number)
-    subscription = subscriptions.find(tx, workspace, only.subscription_id)
-    if subscription is None:
-        raise ResourceNotFound("subscription", workspace.subscription(only.subscription_id))
-    return WatchPosition(number, subscription.uid)
+    return WatchPosition(number, subscriptions.get(tx, workspace, only.subscription_id).uid)
 
 
 def _check_kept(tx: Transaction, number: int, *, last_number: int) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from service.domain.errors import StorageUnavailable
+from service.domain.filters import FilterInput, VerdictKind, evaluate
 from service.domain.model import (
     Event,
     EventType,
@@ -25,9 +26,11 @@ from service.domain.model import (
 )
 from service.domain.names import Workspace
 from service.domain.outcomes import Reply, Request, Unreachable
+from service.domain.patterns import matches
 from service.storage import event_types, events, notifications, subscriptions, workspaces
 from service.storage.database import Database, T, Transaction
 from service.storage.notifications import NewNotification
+from service.storage.subscriptions import Rule
 
 NOW_MS: Final = 1_795_167_000_000
 SECOND_MS: Final = 1_000
@@ -69,6 +72,17 @@ class CountingIds:
     def new(self) -> str:
         self._count += 1
         return f"01900000-0000-7000-8000-{self._count:012x}"
+
+
+def wants(rule: Rule, event: Event) -> bool:
+    """Say whether one rule wants one event, in the plainest way: what the matcher's index must agree with."""
+    return (
+        rule.active
+        and any(matches(pattern, event.event_type) for pattern in rule.event_types)
+        and rule.attribute_filters.items() <= event.attributes.items()
+        and not rule.filter_is_shut
+        and (not rule.filter or evaluate(rule.filter, FilterInput(event)).kind is VerdictKind.TRUE)
+    )
 
 
 def subscription_of(uid: str, **changes: Any) -> Subscription:

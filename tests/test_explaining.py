@@ -17,7 +17,7 @@ from service.domain.model import ApiKey, Event, Format, SignatureScheme, Subscri
 from service.domain.names import OPERATIONAL_EVENT_TYPES
 from service.domain.requests import request_of
 from service.explaining import DECISIONS_MAX, PREVIEW_BODY_BYTES_MAX, Decision, Explainer, Explanation, Reason
-from service.matching import Matchers, Occurrence, wants
+from service.matching import Matchers
 from service.publishing import EventDraft, Publisher
 from service.storage import subscriptions, workspaces
 from service.storage.database import Database, FatalStorageError, Transaction
@@ -33,6 +33,7 @@ from tests.fakes import (
     subscribe,
     subscription_of,
     unsubscribe,
+    wants,
 )
 
 SELECT_OWED: Final = "SELECT subscription_id FROM notifications ORDER BY subscription_id LIMIT 100"
@@ -111,12 +112,17 @@ SUSPENDED: Final = Suspension(NOW_MS, SuspendReason.GONE)
         (
             {"filter": "event.data.m > 1"},
             Reason.FILTER_ERROR,
-            'its filter is no match: Key not found in map : "m"',
+            'its filter failed: there is no key "m"; has() asks whether there is one',
+        ),
+        (
+            {"filter": "event.context.n == 1"},
+            Reason.FILTER_ERROR,
+            "its filter failed: a field is asked of what is no object",
         ),
         (
             {"filter": "event.data.n"},
             Reason.FILTER_ERROR,
-            "its filter is no match: its value is neither true nor false, but of type INT",
+            "its filter failed: its value is neither true nor false, but of type INT",
         ),
         (
             {"filter": "true", "filter_is_shut": True},
@@ -315,9 +321,9 @@ async def _check_agreement(wanted: Sequence[Subscription], said: Mapping[str, An
         try:
             await subscribe(database, *wanted)
             event = event_of(**said)
-            naive = [each.id for each in wanted if wants(_rule(each), Occurrence(event))]
+            naive = [each.id for each in wanted if wants(Rule.of(each), event)]
             matcher = await Matchers(database, workspaces_max=1).loaded(WORKSPACE)
-            [matched] = await matcher.match([Occurrence(event)])
+            [matched] = await matcher.match([event])
             explained = (await explain(database, event)).decisions
             owed = await _published(database, said)
         finally:
@@ -331,20 +337,6 @@ async def _check_agreement(wanted: Sequence[Subscription], said: Mapping[str, An
 
 def _fail(error: FatalStorageError) -> None:
     raise error
-
-
-def _rule(subscription: Subscription) -> Rule:
-    return Rule(
-        uid=subscription.uid,
-        id=subscription.id,
-        event_types=subscription.event_types,
-        attribute_filters=dict(subscription.attribute_filters),
-        filter=subscription.filter,
-        filter_is_shut=False,
-        format=subscription.format,
-        active=subscription.enabled,
-        revision=1,
-    )
 
 
 async def _published(database: Database, said: Mapping[str, Any]) -> list[str]:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.domain.model import Format
+from service.domain.model import Event, Format
 from service.domain.names import Workspace
-from service.matching import Matchers, Occurrence, WorkspaceMatcher, rematch, wants
+from service.matching import Matchers, WorkspaceMatcher, rematch
 from service.storage import subscriptions, workspaces
 from service.storage.database import T, Transaction
 from service.storage.migrations import MIGRATIONS, upgrade
@@ -21,7 +21,7 @@ from service.storage.sqlite import SqliteDatabase
 from service.storage.sqlite_connections import SqliteWriter
 from service.storage.sqlite_file import connect
 from service.storage.subscriptions import Rule
-from tests.fakes import WORKSPACE, change, event_of, subscribe, subscription_of
+from tests.fakes import WORKSPACE, change, event_of, subscribe, subscription_of, wants
 
 
 def rule_of(
@@ -37,9 +37,9 @@ def rule_of(
     return Rule(uid, uid, patterns, filters or {}, filter, is_shut, Format.RAW, active, 0)
 
 
-def occurrence_of(event_type: str, attributes: dict[str, str] | None = None, payload: bytes = b"{}") -> Occurrence:
-    """Return an event of this type as matching looks at it."""
-    return Occurrence(event_of(event_type=event_type, attributes=attributes or {}, payload=payload))
+def said(event_type: str, attributes: dict[str, str] | None = None, payload: bytes = b"{}") -> Event:
+    """Return an event of this type."""
+    return event_of(event_type=event_type, attributes=attributes or {}, payload=payload)
 
 
 async def nothing_is_slow(rule: Rule) -> None:
@@ -62,7 +62,7 @@ PAYLOADS = st.sampled_from([b'{"n": 1}', b'{"n": 2}', b'{"n": "text"}', b"[]"])
 FILTERS = st.sampled_from(
     ["", "", "event.data.n == 1", "event.data.n > 1", "event.data[0] == 1 || event.attributes.x == '1'", "event.data.n"]
 )
-OCCURRENCES = st.builds(occurrence_of, EVENT_TYPES, ATTRIBUTES, PAYLOADS)
+EVENTS = st.builds(said, EVENT_TYPES, ATTRIBUTES, PAYLOADS)
 RULES = st.builds(
     lambda uid, patterns, filters, filter, is_shut, active: rule_of(
         uid, tuple(patterns), filters, filter=filter, is_shut=is_shut and bool(filter), active=active
@@ -79,10 +79,10 @@ CHANGES = st.lists(RULES, max_size=12)
 _numbers = count(1)
 
 
-def naive(changes: list[Rule], occurrence: Occurrence) -> list[str]:
-    """Return who wants an occurrence once these changes were made, by looking at every rule."""
+def naive(changes: list[Rule], event: Event) -> list[str]:
+    """Return who wants an event once these changes were made, by looking at every rule."""
     latest = {rule.uid: rule for rule in changes}
-    return sorted(rule.uid for rule in latest.values() if wants(rule, occurrence))
+    return sorted(rule.uid for rule in latest.values() if wants(rule, event))
 
 
 def uids(rules: list[Rule]) -> list[str]:
@@ -90,24 +90,24 @@ def uids(rules: list[Rule]) -> list[str]:
     return sorted(rule.uid for rule in rules)
 
 
-@given(changes=CHANGES, occurrences=st.lists(OCCURRENCES, min_size=1, max_size=8))
+@given(changes=CHANGES, events=st.lists(EVENTS, min_size=1, max_size=8))
 @example(
     changes=[
         rule_of("p", ("a", "a")),
         rule_of("p", ("b",)),
     ],
-    occurrences=[occurrence_of("a")],
+    events=[said("a")],
 )
-def test_matcher_agrees_with_the_rule_after_any_changes(changes: list[Rule], occurrences: list[Occurrence]) -> None:
+def test_matcher_agrees_with_the_rule_after_any_changes(changes: list[Rule], events: list[Event]) -> None:
     """Applied one by one, or all at once: every subscription once, and none left over from an earlier pattern."""
     one_by_one, at_once = new_matcher(), new_matcher()
     for revision, rule in enumerate(changes, start=1):
         one_by_one.apply([rule], revision=revision)
     at_once.apply(changes, revision=len(changes))
 
-    expected = [naive(changes, occurrence) for occurrence in occurrences]
+    expected = [naive(changes, event) for event in events]
     for matcher in (one_by_one, at_once):
-        assert expected == [uids(rules) for rules in asyncio.run(matcher.match(occurrences))]
+        assert expected == [uids(rules) for rules in asyncio.run(matcher.match(events))]
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +143,9 @@ def store(tx: Transaction, workspace: Workspace, rule: Rule) -> None:
         subscriptions.update(tx, wanted)
 
 
-@given(before=CHANGES, since=CHANGES, occurrences=st.lists(OCCURRENCES, min_size=1, max_size=4))
+@given(before=CHANGES, since=CHANGES, events=st.lists(EVENTS, min_size=1, max_size=4))
 def test_rematch_equals_matching_from_scratch_at_the_newer_revision(
-    writer: SqliteWriter, before: list[Rule], since: list[Rule], occurrences: list[Occurrence]
+    writer: SqliteWriter, before: list[Rule], since: list[Rule], events: list[Event]
 ) -> None:
     """Whatever was created, changed or disabled since; unless a filter is to be evaluated."""
     workspace = Workspace("acme", f"w{next(_numbers)}")
@@ -160,16 +160,16 @@ def test_rematch_equals_matching_from_scratch_at_the_newer_revision(
     def correct(tx: Transaction) -> list[list[Rule]] | None:
         for rule in since:
             store(tx, workspace, rule)
-        return rematch(tx, workspace, occurrences, matched, matcher.revision)
+        return rematch(tx, workspace, events, matched, matcher.revision)
 
     _run(writer, load)
-    matched = asyncio.run(matcher.match(occurrences))
+    matched = asyncio.run(matcher.match(events))
     corrected = _run(writer, correct)
 
     if corrected is None:
         assert any(rule.filter for rule in since)
         return
-    expected = [naive([*before, *since], occurrence) for occurrence in occurrences]
+    expected = [naive([*before, *since], event) for event in events]
     assert expected == [sorted(rule.id for rule in rules) for rules in corrected]
 
 
@@ -180,17 +180,17 @@ def _run(writer: SqliteWriter, work: Callable[[Transaction], T]) -> T:
     return result
 
 
-def corrected_by(writer: SqliteWriter, before: Rule, since: Rule, occurrence: Occurrence) -> list[str] | None:
-    """Return who wants an occurrence by a rematch, after one rule was changed; None if it cannot say."""
+def corrected_by(writer: SqliteWriter, before: Rule, since: Rule, event: Event) -> list[str] | None:
+    """Return who wants an event by a rematch, after one rule was changed; None if it cannot say."""
     workspace = Workspace("acme", f"w{next(_numbers)}")
-    matched = asyncio.run(new_matcher([before]).match([occurrence]))
+    matched = asyncio.run(new_matcher([before]).match([event]))
 
     def work(tx: Transaction) -> list[list[Rule]] | None:
         store(tx, workspace, before)
         named = [[replace(rule, uid=f"{workspace.workspace}-{rule.uid}") for rule in rules] for rules in matched]
         revision = workspaces.revision(tx, workspace.key)
         store(tx, workspace, since)
-        return rematch(tx, workspace, [occurrence], named, revision)
+        return rematch(tx, workspace, [event], named, revision)
 
     corrected = _run(writer, work)
     return None if corrected is None else [rule.id for rule in corrected[0]]
@@ -213,22 +213,22 @@ def test_rematch_leaves_a_filter_that_it_would_have_to_evaluate(
     writer: SqliteWriter, before: Rule, since: Rule, expected: list[str] | None
 ) -> None:
     """CEL never runs in the transaction; what is known of this event already is used."""
-    assert expected == corrected_by(writer, before, since, occurrence_of("a"))
+    assert expected == corrected_by(writer, before, since, said("a"))
 
 
 # --- the matchers of many workspaces
 
 
-async def who_wants(matchers: Matchers, occurrence: Occurrence) -> list[Rule]:
-    """Return the rules that want an occurrence by all that is committed."""
-    [rules] = await (await matchers.refresh(WORKSPACE)).match([occurrence])
+async def who_wants(matchers: Matchers, event: Event) -> list[Rule]:
+    """Return the rules that want an event by all that is committed."""
+    [rules] = await (await matchers.refresh(WORKSPACE)).match([event])
     return rules
 
 
 async def test_deleted_subscription_is_forgotten_by_a_refresh(database: SqliteDatabase) -> None:
     """Its tombstone says so."""
     matchers = Matchers(database, workspaces_max=2)
-    anything = occurrence_of("a")
+    anything = said("a")
     await subscribe(database, subscription_of("one"), subscription_of("two"))
     first = uids(await who_wants(matchers, anything))
     await database.write(
@@ -250,7 +250,7 @@ async def test_more_changes_than_one_read_returns_are_all_taken_in(database: Sql
 
     matcher = await Matchers(database, workspaces_max=1).refresh(WORKSPACE)
 
-    assert (2_001, 2_001) == (matcher.revision, len((await matcher.match([occurrence_of("a")]))[0]))
+    assert (2_001, 2_001) == (matcher.revision, len((await matcher.match([said("a")]))[0]))
 
 
 async def test_matchers_of_the_workspaces_used_last_are_kept(database: SqliteDatabase) -> None:
@@ -266,14 +266,14 @@ async def test_matchers_of_the_workspaces_used_last_are_kept(database: SqliteDat
     again = [await matchers.loaded(each) for each in spaces[:2]]
 
     assert (True, False) == (again[0] is first, again[1] is second)
-    assert [[["s0"]], [["s1"]]] == [[uids(rules) for rules in await each.match([occurrence_of("a")])] for each in again]
+    assert [[["s0"]], [["s1"]]] == [[uids(rules) for rules in await each.match([said("a")])] for each in again]
 
 
 async def test_workspace_without_subscriptions_is_loaded_once(database: SqliteDatabase) -> None:
     """Revision 0 is what was found, not what was not looked for."""
     matcher = await Matchers(database, workspaces_max=2).loaded(WORKSPACE)
 
-    assert (0, [[]]) == (matcher.revision, await matcher.match([occurrence_of("a")]))
+    assert (0, [[]]) == (matcher.revision, await matcher.match([said("a")]))
 
 
 # --- filters: how many are evaluated, in slices, and those that are too slow
@@ -322,18 +322,18 @@ async def test_rules_whose_pattern_or_attributes_cannot_match_cost_nothing() -> 
     )
     alone = WorkspaceMatcher(nothing_is_slow, cpu_s=cpu_s)
     alone.apply(rules[:1], revision=1)
-    occurrence = occurrence_of("a.b", payload=b'{"n": 1}')
+    event = said("a.b", payload=b'{"n": 1}')
 
-    assert [["wanted"]] == [uids(rules) for rules in await alone.match([occurrence])]
+    assert [["wanted"]] == [uids(rules) for rules in await alone.match([event])]
     reads_alone, reads[0] = reads[0], 0
-    assert [["wanted"]] == [uids(rules) for rules in await matcher.match([occurrence])]
+    assert [["wanted"]] == [uids(rules) for rules in await matcher.match([event])]
     assert {"wanted": 1} == looks
     assert reads_alone == reads[0]
 
 
 async def test_payload_is_not_parsed_when_no_candidate_has_a_filter() -> None:
     """What is no JSON at all would make it raise."""
-    broken = occurrence_of("a", payload=b"\xff")
+    broken = said("a", payload=b"\xff")
 
     assert [["p"]] == [uids(rules) for rules in await new_matcher([rule_of("p", ("a",))]).match([broken])]
 
@@ -354,7 +354,7 @@ async def test_other_tasks_have_their_turns_between_evaluations() -> None:
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(other())
-        [matched_rules] = await matcher.match([occurrence_of("a", payload=b'{"n": 1}')])
+        [matched_rules] = await matcher.match([said("a", payload=b'{"n": 1}')])
         done.set()
 
     assert [f"s{number:02}" for number in range(20)] == uids(matched_rules)
@@ -372,17 +372,17 @@ async def test_slow_filter_is_shut_once_and_matches_nothing(database: SqliteData
         cpu_s=cpu_s,
     )
     await subscribe(database, subscription_of("slow", filter="event.data.n == 1"), subscription_of("plain"))
-    occurrence = occurrence_of("a", payload=b'{"n": 1}')
+    event = said("a", payload=b'{"n": 1}')
     matcher = await matchers.loaded(WORKSPACE)
 
-    first = await asyncio.gather(matcher.match([occurrence] * 3), matcher.match([occurrence]))
+    first = await asyncio.gather(matcher.match([event] * 3), matcher.match([event]))
     newer = await matchers.newer(WORKSPACE, 2)
 
     assert [[["plain"]] * 3, [["plain"]]] == [[uids(rules) for rules in each] for each in first]
     assert [(WORKSPACE, "slow")] == shut
     assert 3 == newer.revision
     cpu_s.step_s = 0.0
-    assert ["plain"] == uids(await who_wants(matchers, occurrence))
+    assert ["plain"] == uids(await who_wants(matchers, event))
     stored = await database.read(lambda tx: subscriptions.find(tx, WORKSPACE, "slow"))
     assert stored is not None
     assert ("FILTER_TOO_SLOW", "3") == (stored.state_reason, stored.etag)

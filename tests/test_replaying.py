@@ -13,9 +13,9 @@ import pytest
 from service.delivery.replayer import Replayer
 from service.domain.errors import InvalidField, ResourceNotFound, StateConflict
 from service.domain.ids import Uuid7Ids
-from service.domain.model import Event, Format, NotificationState, Replay, ReplayState
+from service.domain.model import Event, Format, NotificationState
 from service.domain.names import ReplayName
-from service.domain.replays import ReplayRequest
+from service.domain.replays import Replay, ReplayRequest, ReplayState
 from service.replaying.replays import RUNNING_MAX, Replays
 from service.storage import events, queue, subscriptions
 from service.storage.database import Database

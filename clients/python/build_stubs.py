@@ -11,5 +11,9 @@ class StubsHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add generated/tidings as the package `tidings`."""
-        if version != "editable":
-            build_data["force_include"][str(Path(self.root, "../../generated/tidings").resolve())] = "tidings"
+        if version == "editable":
+            return
+        # In an unpacked sdist they stand beside this file.
+        unpacked = Path(self.root, "tidings")
+        stubs = unpacked if unpacked.is_dir() else Path(self.root, "../../generated/tidings")
+        build_data["force_include"][str(stubs.resolve())] = "tidings"

@@ -1,16 +1,16 @@
 """Between the contract's messages and the domain's values: pieces that more than one service needs."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from service.domain.errors import InvalidField, Unimplemented
+from service.domain.errors import InvalidField, Unimplemented, quoted
+from service.domain.names import Workspace, parse_child
 
 _TIMESTAMP_S_MIN = -62_135_596_800
 _TIMESTAMP_S_MAX = 253_402_300_799
@@ -39,7 +39,7 @@ def check_choice(field: str, wrapper: Any, number: int, *, built: Collection[int
         wrapper: the enum's generated type.
     """
     if number not in wrapper.values():
-        raise InvalidField(field, f"must be one of {', '.join(wrapper.keys()[1:])}; got {number}")
+        raise _no_choice(field, wrapper, number)
     if number not in built:
         raise unbuilt(field, wrapper.Name(number))
 
@@ -51,9 +51,7 @@ def enum_member(field: str, wrapper: Any, number: int, members: type[Member], *,
         wrapper: the enum's generated type, whose first value is called `…_UNSPECIFIED`.
     """
     check_choice(field, wrapper, number, built=wrapper.values())
-    if number == 0:
-        return default
-    return members(wrapper.Name(number).removeprefix(wrapper.Name(0).removesuffix("UNSPECIFIED")))
+    return default if number == 0 else _member(wrapper, number, members)
 
 
 def fingerprint(request: Message) -> bytes:
@@ -83,6 +81,14 @@ def time_ns(field: str, message: Message, attribute: str) -> int | None:
     return value.seconds * 1_000_000_000 + value.nanos
 
 
+def bound_ms(time_ns: int) -> int:
+    """Return a bound of a time range in milliseconds since the Unix epoch, 0 for one before it.
+
+    Stored times are whole milliseconds, so a bound within one is the same as the next one.
+    """
+    return max(0, -(-time_ns // 1_000_000))
+
+
 def duration(seconds: float) -> Duration:
     """Return a length of time as a message."""
     nanos = round(seconds * 1_000_000_000)
@@ -101,17 +107,33 @@ def seconds(field: str, value: Duration) -> float:
     return value.seconds + value.nanos / 1_000_000_000
 
 
-def enum_members(
-    field: str, enum: EnumDescriptor, prefix: str, numbers: Collection[int], members: type[Member]
-) -> frozenset[Member]:
-    """Return the domain values of a repeated enum field."""
+def enum_members(field: str, wrapper: Any, numbers: Collection[int], members: type[Member]) -> frozenset[Member]:
+    """Return the domain values of a repeated enum field, which may not be the first one, `…_UNSPECIFIED`.
+
+    Args:
+        wrapper: the enum's generated type.
+    """
     if len(numbers) > _ENUM_VALUES_MAX:
         raise InvalidField(field, f"must be at most {_ENUM_VALUES_MAX} values; got {len(numbers)}")
-    names: Mapping[int, str] = {value.number: value.name for value in enum.values if value.number != 0}
-    allowed = ", ".join(names.values())
-    found = set()
     for index, number in enumerate(numbers):
-        if number not in names:
-            raise InvalidField(f"{field}[{index}]", f"must be one of {allowed}; got {number}")
-        found.add(members(names[number].removeprefix(prefix)))
-    return frozenset(found)
+        if number == 0 or number not in wrapper.values():
+            raise _no_choice(f"{field}[{index}]", wrapper, number)
+    return frozenset(_member(wrapper, number, members) for number in numbers)
+
+
+def _no_choice(field: str, wrapper: Any, number: int) -> InvalidField:
+    return InvalidField(field, f"must be one of {', '.join(wrapper.keys()[1:])}; got {number}")
+
+
+def _member(wrapper: Any, number: int, members: type[Member]) -> Member:
+    return members(wrapper.Name(number).removeprefix(wrapper.Name(0).removesuffix("UNSPECIFIED")))
+
+
+def id_in(workspace: Workspace, field: str, collection: str, name: str) -> str:
+    """Return the id in the name of something in a workspace; empty for no name."""
+    if not name:
+        return ""
+    child = parse_child(field, collection, name)
+    if child.workspace != workspace:
+        raise InvalidField(field, f"must be in the parent, {quoted(workspace.name)}; got {quoted(name)}")
+    return child.id

@@ -1,14 +1,13 @@
 """ExplainPublish of tidings.v1.PublishService over the use case in `service.explaining`."""
 
+from service.api.convert import id_in
+from service.api.event_types import violation
 from service.api.subscriptions import candidate_of
-from service.domain.errors import ResourceNotFound
-from service.domain.names import Workspace, parse_child
+from service.domain.names import Workspace
 from service.explaining import Decision, Explainer, Explanation, Preview
 from service.publishing import EventDraft, Publisher
 from service.subscribing import Subscriptions
-from tidings.v1 import event_types_pb2, publishing_pb2
-
-_PREVIEWED = "preview_subscription"
+from tidings.v1 import publishing_pb2
 
 
 class Explanations:
@@ -23,7 +22,7 @@ class Explanations:
         self, workspace: Workspace, draft: EventDraft, request: publishing_pb2.ExplainPublishRequest
     ) -> publishing_pb2.ExplainPublishResponse:
         """Explain what publishing the draft of a request would do."""
-        previewed = _previewed(workspace, request.preview_subscription)
+        previewed = id_in(workspace, "preview_subscription", "subscriptions", request.preview_subscription)
         candidate = None
         if request.HasField("subscription"):
             candidate = await self._subscriptions.draft(workspace, candidate_of(request.subscription))
@@ -36,22 +35,9 @@ class Explanations:
         return _response(explanation)
 
 
-def _previewed(workspace: Workspace, name: str) -> str:
-    """Return the id in the name of the subscription to be previewed; empty for none."""
-    if not name:
-        return ""
-    child = parse_child(_PREVIEWED, "subscriptions", name)
-    if child.workspace != workspace:
-        raise ResourceNotFound("subscription", name)
-    return child.id
-
-
 def _response(explanation: Explanation) -> publishing_pb2.ExplainPublishResponse:
     return publishing_pb2.ExplainPublishResponse(
-        schema_violations=[
-            event_types_pb2.SchemaViolation(instance_path=each.instance_path, message=each.message)
-            for each in explanation.schema_violations
-        ],
+        schema_violations=map(violation, explanation.schema_violations),
         decisions=[_decision(each) for each in explanation.decisions],
         decisions_truncated=explanation.decisions_truncated,
         candidate_preview=_preview(explanation.candidate_preview),

@@ -7,10 +7,10 @@ from google.protobuf.message import Message
 
 from service.api import paging
 from service.api.calls import Context
-from service.api.convert import duration, enum_members, time_ns, timestamp
+from service.api.convert import bound_ms, duration, enum_members, id_in, time_ns, timestamp
 from service.api.replays import ReplayMethods
-from service.api.watching import parse_resume_token, resume_token
-from service.domain.errors import InvalidField, quoted
+from service.api.resume_tokens import parse_resume_token, resume_token
+from service.domain.errors import InvalidField
 from service.domain.model import Attempt, Event, Notification, NotificationState
 from service.domain.names import ReplayName, Workspace, check_event_type_id, parse_child, parse_workspace
 from service.notifying import LATEST_TIME_MS, History, Interventions, NotificationFilter, TimeRange
@@ -117,7 +117,7 @@ class NotificationService(ReplayMethods):
         """Stream changes as they are committed. What one write has not taken yet holds up the next read."""
         workspace = parse_workspace("parent", request.parent)
         only = WatchFilter(
-            subscription_id=_id_in(workspace, "subscription", "subscriptions", request.subscription),
+            subscription_id=id_in(workspace, "subscription", "subscriptions", request.subscription),
             states=_states(request.states),
         )
         after = parse_resume_token(request.resume_token, workspace, only)
@@ -218,8 +218,8 @@ def attempt_message(notification_name: str, attempt: Attempt) -> pb.Attempt:
 def _filter(request: pb.ListNotificationsRequest, workspace: Workspace) -> NotificationFilter:
     _check_event_type(request.event_type)
     return NotificationFilter(
-        subscription_id=_id_in(workspace, "subscription", "subscriptions", request.subscription),
-        event_id=_id_in(workspace, "event", "events", request.event),
+        subscription_id=id_in(workspace, "subscription", "subscriptions", request.subscription),
+        event_id=id_in(workspace, "event", "events", request.event),
         event_type=request.event_type,
         states=_states(request.states),
         created=_time_range(request),
@@ -227,16 +227,7 @@ def _filter(request: pb.ListNotificationsRequest, workspace: Workspace) -> Notif
 
 
 def _states(numbers: Sequence[int]) -> frozenset[NotificationState]:
-    return enum_members("states", pb.NotificationState.DESCRIPTOR, "NOTIFICATION_STATE_", numbers, NotificationState)
-
-
-def _id_in(workspace: Workspace, field: str, collection: str, name: str) -> str:
-    if not name:
-        return ""
-    child = parse_child(field, collection, name)
-    if child.workspace != workspace:
-        raise InvalidField(field, f"must be in the parent, {quoted(workspace.name)}; got {quoted(name)}")
-    return child.id
+    return enum_members("states", pb.NotificationState, numbers, NotificationState)
 
 
 def _check_event_type(event_type: str) -> None:
@@ -247,9 +238,8 @@ def _check_event_type(event_type: str) -> None:
 def _time_range(request: Message) -> TimeRange:
     start_ns = time_ns("start_time", request, "start_time")
     end_ns = time_ns("end_time", request, "end_time")
-    # Stored times are whole milliseconds, so a bound within one is the same as the next one.
-    start_ms = 0 if start_ns is None else -(-start_ns // 1_000_000)
-    end_ms = LATEST_TIME_MS if end_ns is None else -(-end_ns // 1_000_000)
     if end_ns is not None and start_ns is not None and end_ns < start_ns:
         raise InvalidField("end_time", "must not be before start_time")
-    return TimeRange(max(0, start_ms), max(0, end_ms))
+    return TimeRange(
+        0 if start_ns is None else bound_ms(start_ns), LATEST_TIME_MS if end_ns is None else bound_ms(end_ns)
+    )

@@ -4,11 +4,11 @@ import math
 
 from service.api import paging
 from service.api.calls import Context
-from service.api.convert import enum_members, required, time_ns, timestamp
+from service.api.convert import bound_ms, enum_members, required, time_ns, timestamp
 from service.domain.errors import InvalidField
-from service.domain.model import NotificationState, Replay
+from service.domain.model import NotificationState
 from service.domain.names import parse_child, parse_replay
-from service.domain.replays import ReplayRequest
+from service.domain.replays import Replay, ReplayRequest
 from service.replaying.replays import Replays
 from tidings.v1 import notifications_pb2 as pb
 from tidings.v1 import notifications_pb2_grpc as pb_grpc
@@ -64,23 +64,16 @@ def _replay_request(message: pb.Replay) -> ReplayRequest:
     if end_ns is not None and end_ns < start_ns:
         raise InvalidField("replay.end_time", "must not be before start_time")
     return ReplayRequest(
-        start_time_ms=_bound_ms(start_ns),
-        end_time_ms=None if end_ns is None else _bound_ms(end_ns),
+        start_time_ms=bound_ms(start_ns),
+        end_time_ms=None if end_ns is None else bound_ms(end_ns),
         states=_states(message),
         include_unmatched=message.include_unmatched,
         max_rate_per_second=_rate(message),
     )
 
 
-def _bound_ms(time_ns: int) -> int:
-    # Stored times are whole milliseconds, so a bound within one is the same as the next one.
-    return max(0, -(-time_ns // 1_000_000))
-
-
 def _states(message: pb.Replay) -> frozenset[NotificationState]:
-    states = enum_members(
-        "replay.states", pb.NotificationState.DESCRIPTOR, "NOTIFICATION_STATE_", message.states, NotificationState
-    )
+    states = enum_members("replay.states", pb.NotificationState, message.states, NotificationState)
     if NotificationState.PENDING in states:
         index = list(message.states).index(pb.NotificationState.NOTIFICATION_STATE_PENDING)
         raise InvalidField(

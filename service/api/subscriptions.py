@@ -72,9 +72,7 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
         workspace = parse_workspace("parent", request.parent)
         if request.event_type:
             check_event_type_id("event_type", request.event_type)
-        states = enum_members(
-            "states", pb.SubscriptionState.DESCRIPTOR, "SUBSCRIPTION_STATE_", request.states, SubscriptionState
-        )
+        states = enum_members("states", pb.SubscriptionState, request.states, SubscriptionState)
         page_size = paging.page_size(request.page_size)
         scope = ("ListSubscriptions", workspace.name, request.event_type, *sorted(states))
         after = paging.decode(request.page_token, scope=scope, shape=str)

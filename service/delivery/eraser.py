@@ -1,11 +1,9 @@
 """Erases signing keys that have run out. They sign nothing from their expire_time on, erased or not."""
 
-import asyncio
-
 import structlog
 
+from service.delivery.slices import AT_ONCE, NOTHING_LEFT, work_in_slices
 from service.domain.clock import Clock
-from service.domain.errors import Unavailable
 from service.storage import signing_keys
 from service.storage.database import Database
 
@@ -24,13 +22,7 @@ class Eraser:
 
     async def run(self) -> None:
         """Erase until cancelled."""
-        while True:
-            try:
-                while await self.erase_slice():
-                    pass
-            except Unavailable as error:
-                _log.warning("erasing.paused", reason=error.reason.value, error=error.message)
-            await asyncio.sleep(_POLL_S)
+        await work_in_slices(self._work, name="erasing", poll_s=_POLL_S)
 
     async def erase_slice(self) -> int:
         """Erase some keys that have run out; return how many. With none there is nothing to commit."""
@@ -39,3 +31,6 @@ class Eraser:
         if erased:
             _log.info("signing_keys.erased", count=erased)
         return erased
+
+    async def _work(self) -> float:
+        return AT_ONCE if await self.erase_slice() else NOTHING_LEFT

@@ -91,8 +91,8 @@ def _suspend_gone(
     """Suspend the subscriptions whose receivers said 410, unless they have another URL by now."""
     served = (delivery.claim.subscription for delivery, reason in failed if reason is FailureReason.GONE)
     suspension = Suspension(now_ms, SuspendReason.GONE)
-    # In one order, so that no two processes wait for each other's rows.
-    for uid, url in sorted({(each.uid, each.url) for each in served}):
+    # In the order of the workspaces, which are locked first, so that no two processes wait for each other's rows.
+    for _, uid, url in sorted({(each.workspace.key, each.uid, each.url) for each in served}):
         suspended = subscriptions.suspend(tx, uid, suspension, url=url)
         if suspended is not None:
             yield subscription_suspended(suspended, id=ids.new(), now_ms=now_ms, reason=suspension.reason)

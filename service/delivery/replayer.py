@@ -4,15 +4,13 @@ What a slice made and how far it came are committed together, so a replay that i
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from service.domain.announcements import Announcement, notification_failed
+from service.delivery.slices import AT_ONCE, NOTHING_LEFT, work_in_slices
 from service.domain.clock import Clock, CpuClock, thread_cpu_s
-from service.domain.errors import Unavailable
 from service.domain.ids import Ids, uuid7_time_ms
 from service.domain.model import Subscription
 from service.domain.replays import pause_ms, slice_notifications_max
@@ -57,38 +55,22 @@ class Replayer:
 
     async def run(self) -> None:
         """Replay until cancelled."""
-        while True:
-            self._wake.clear()
-            wait_s = _POLL_S
-            try:
-                wait_s = await self.take_turn()
-            except Unavailable as error:
-                _log.warning("replay.paused", reason=error.reason.value, error=error.message)
-            if wait_s == 0:
-                continue
-            try:
-                async with asyncio.timeout(min(wait_s, _POLL_S)):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+        await work_in_slices(self.take_turn, name="replay", poll_s=_POLL_S, wake=self._wake)
 
     async def take_turn(self) -> float:
-        """Carry out one slice of the replay whose turn it is; return in how many seconds to ask again.
-
-        0 means at once; infinity, that no replay is RUNNING.
-        """
+        """Carry out one slice of the replay whose turn it is; return in how many seconds the next one may come."""
         running = await self._database.read(replays.next_running)
         if running is None:
-            return math.inf
+            return NOTHING_LEFT
         now_ms = self._clock.now_ms()
         if running.next_time_ms > now_ms:
             return (running.next_time_ms - now_ms) / 1000
         subscription = await self._database.read(lambda tx: _subscription(tx, running))
         if subscription is None:
             await self._database.write(lambda tx: replays.cancel(tx, running.replay.id, now_ms=now_ms))
-            return 0
+            return AT_ONCE
         await self._make_slice(running, subscription)
-        return 0
+        return AT_ONCE
 
     async def _make_slice(self, running: RunningReplay, subscription: Subscription) -> None:
         found = await select(
@@ -108,7 +90,7 @@ class Replayer:
     async def _shut_filter(self, subscription: Subscription) -> None:
         uid, text = subscription.uid, subscription.filter
         if await self._database.write(lambda tx: subscriptions.shut_filter(tx, uid, text)):
-            _log.warning("filter.shut", subscription=subscription.name)
+            _log.warning("subscription.filter_shut", subscription=subscription.name, reason="FILTER_TOO_SLOW")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +116,7 @@ class SliceWork:
         if not replays.advance(tx, self.running, self._progress(made)):
             return False
         notifications.insert(tx, made)
-        announcements.insert(tx, [told for new in made if (told := self._announcement(new)) is not None])
+        announcements.insert(tx, notifications.failures(made, self.ids))
         return True
 
     def _owed(self, selected: Selected) -> NewNotification:
@@ -162,20 +144,6 @@ class SliceWork:
             next_time_ms=last_ms + pause_ms(self.running.replay.max_rate_per_second, made=len(made)),
             is_last=self.found.is_last,
             now_ms=last_ms,
-        )
-
-    def _announcement(self, new: NewNotification) -> Announcement | None:
-        if new.failure_reason is None:
-            return None
-        return notification_failed(
-            new.workspace,
-            id=self.ids.new(),
-            now_ms=new.create_time_ms,
-            notification_id=new.id,
-            event_id=new.event_id,
-            event_type=new.event_type,
-            subscription_id=new.subscription_id,
-            reason=new.failure_reason,
         )
 
 

@@ -6,18 +6,14 @@ A deleted subscription's are cancelled; those of one that is served again are re
 import asyncio
 from collections.abc import Callable
 
-import structlog
-
+from service.delivery.slices import AT_ONCE, NOTHING_LEFT, work_in_slices
 from service.domain.clock import Clock
-from service.domain.errors import Unavailable
 from service.storage import interventions, sweeps
 from service.storage.database import Database, Transaction
 from service.storage.sweeps import Sweep, SweepKind
 
 _SLICE_MAX = 500
 _POLL_S = 5.0
-
-_log = structlog.get_logger()
 
 
 class Sweeper:
@@ -36,19 +32,7 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
-        while True:
-            self._wake.clear()
-            try:
-                while (kind := await self.sweep_slice()) is not None:
-                    if kind is SweepKind.RELEASE:
-                        self._on_released()
-            except Unavailable as error:
-                _log.warning("sweep.paused", reason=error.reason.value, error=error.message)
-            try:
-                async with asyncio.timeout(_POLL_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+        await work_in_slices(self._work, name="sweep", poll_s=_POLL_S, wake=self._wake)
 
     async def sweep_slice(self) -> SweepKind | None:
         """Move one slice of one sweep and say what kind it was; None when there is no sweep."""
@@ -61,6 +45,12 @@ class Sweeper:
         # The others take their turns first: a long sweep does not hold up a short one.
         self._last_uid = sweep.subscription_uid
         return sweep.kind
+
+    async def _work(self) -> float:
+        kind = await self.sweep_slice()
+        if kind is SweepKind.RELEASE:
+            self._on_released()
+        return NOTHING_LEFT if kind is None else AT_ONCE
 
 
 def _sweep_slice(tx: Transaction, last_uid: str, *, now_ms: int) -> Sweep | None:

@@ -2,19 +2,22 @@
 
 The CEL library bounds how often a loop turns, not what a turn costs, and nothing can interrupt it: it holds the GIL. So
 every loop is made to ask before each turn whether its time is up, and what can be slow in one turn is not allowed:
-regular expressions that come from the event or grow large, and, beside a loop, lists that hold copies of the event.
+regular expressions that come from the event or grow large, more than a few searches for a text of the event (the
+library compares at every place: 20 ms), and, beside a loop, lists that hold copies of the event.
 
 Works on the tokens of a text that CEL has parsed already; what CEL refuses never comes here.
 """
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 GUARD = "tidings_is_late"
 """The function that every guarded loop calls before each turn: true ends the loop."""
 
 PATTERNS_WEIGHT_MAX = 256
+SEARCHES_MAX = 4
 
 _LOOPS = frozenset({"all", "exists"})
 _TIMESTAMP_PARTS = re.compile(r"get[A-Z]\w*")
@@ -90,7 +93,7 @@ class FilterText:
 
     def problem(self) -> Problem | None:
         """Return the first thing that a filter must not do; None if there is none."""
-        weight = 0
+        weight = searches = 0
         for index, token in enumerate(self._tokens):
             if token.text == GUARD:
                 return self._at(index, f"the name {GUARD} is reserved")
@@ -110,11 +113,32 @@ class FilterText:
                         f"the patterns of matches() may have {PATTERNS_WEIGHT_MAX} parts in all, repetitions {{n}} "
                         "counted n times",
                     )
+            if self._calls(index, "contains") and self._last_argument(index) is None:
+                searches += 1
+                if searches > SEARCHES_MAX:
+                    return self._at(
+                        index,
+                        f"contains() may look for what is not written as one string at most {SEARCHES_MAX} times",
+                    )
             if self._is_bad_time_zone(index):
                 return self._at(
                     index, "a time zone is given as one string: a name such as 'Europe/Berlin', or 'UTC' or '+02:00'"
                 )
         return None
+
+    def constants(self) -> Iterator[tuple[str, Problem]]:
+        """Yield what can be judged without an event, and what is wrong if its evaluation fails: patterns, time zones.
+
+        For a text without a problem(). Each is an expression without variables.
+        """
+        for index, token in enumerate(self._tokens):
+            literal = self._last_argument(index) if self._is_call(index) else None
+            if literal is None:
+                continue
+            if token.text == "matches":
+                yield f"''.matches({literal})", self._at(index, "the pattern of matches() must be one that RE2 knows")
+            elif _TIMESTAMP_PARTS.fullmatch(token.text):
+                yield f"timestamp(0).getHours({literal}) < 24", self._at(index, "there is no such time zone")
 
     def guarded(self) -> str:
         """Return the filter with a question before each turn of its loops: `x.all(y, p)` stops once it is late."""

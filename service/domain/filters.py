@@ -19,7 +19,7 @@ from cel_expr_python import cel  # type: ignore[import-untyped]
 
 from service.domain.clock import CpuClock, thread_cpu_s
 from service.domain.errors import InvalidFilter
-from service.domain.filter_text import GUARD, FilterText
+from service.domain.filter_text import GUARD, FilterText, Problem
 from service.domain.model import Event
 
 FILTER_BYTES_MAX = 2_048
@@ -47,6 +47,9 @@ _NOISE = re.compile(r" \(in container ''\)| \[[A-Z_]+\]$| expecting \{.*")
 _CODE = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
 _UNDECLARED = "undeclared reference to "
 _LEFT_OUT = {"'_+_'": "+", "'map'": "map()", "'filter'": "filter()", "'exists_one'": "exists_one()"}
+# What people meet most, in words that they can act upon.
+_KEY_MISSING = re.compile(r"^Key not found in map : (.*)$", re.DOTALL)
+_NO_OBJECT = "Applying SELECT to non-message type"
 _MISSING_VARIABLE = re.compile(r'No value with name "event\.(\w+)" found')
 
 
@@ -159,7 +162,10 @@ class Filter:
     def _verdict(self, shown: FilterInput) -> Verdict:
         try:
             result = self._program.eval(shown.activation())
-            value = result.value()
+            kind = result.type().name()
+            # Of no other kind: for a null the library returns None without counting the reference, so that some
+            # thousands of them would end the process.
+            value = result.value() if kind in ("BOOL", "ERROR", "UNKNOWN") else None
         # Whatever the library raises (it has no exceptions of its own) is the verdict on this filter, which
         # ExplainPublish shows: one filter must not stop an event.
         except Exception as error:
@@ -168,7 +174,6 @@ class Filter:
             return _TRUE
         if value is False:
             return _FALSE
-        kind = result.type().name()
         if kind in ("ERROR", "UNKNOWN"):
             return _error(str(value), shown)
         return Verdict(VerdictKind.ERROR, f"its value is neither true nor false, but of type {kind}")
@@ -188,11 +193,11 @@ def compile_filter(field: str, text: str) -> Filter:
     if size > FILTER_BYTES_MAX:
         raise InvalidFilter(field, f"must be at most {FILTER_BYTES_MAX} bytes; got {size}")
     program = _compiled(field, text)
-    kind = program.return_type().name()
+    kind = _return_kind(field, program)
     if kind not in ("BOOL", "DYN"):
-        raise InvalidFilter(field, f"must be true or false for an event; got an expression of type {kind}")
+        raise InvalidFilter(field, f"must be true or false for an event; got type {kind}, at line 1, column 1")
     parsed = FilterText(text)
-    problem = parsed.problem()
+    problem = parsed.problem() or _broken_constant(field, parsed)
     if problem is not None:
         raise InvalidFilter(field, f"{problem.text}; at line {problem.line}, column {problem.column}")
     guarded = parsed.guarded()
@@ -273,7 +278,30 @@ def _compiled(field: str, text: str) -> Any:
         return _environment().cel.compile(text)
     except Exception as error:
         problem = _compile_problem(str(error))
-    raise InvalidFilter(field, f"must be a CEL expression: {problem}")
+    raise InvalidFilter(field, f"does not compile as a CEL expression: {problem}")
+
+
+def _return_kind(field: str, program: Any) -> str:
+    # The library meets a map that CEL cannot have, such as {1.5: true}, only when asked for its type.
+    try:
+        return str(program.return_type().name())
+    except Exception as error:
+        problem = _printable(_CODE.sub("", str(error)))
+    raise InvalidFilter(field, f"must be true or false for an event: {problem}")
+
+
+def _broken_constant(field: str, parsed: FilterText) -> Problem | None:
+    """Return what would make the filter an error for every event, however the library would only notice then."""
+    nothing = _environment().cel.Activation({})
+    for expression, problem in parsed.constants():
+        try:
+            failed = _compiled(field, expression).eval(nothing).type().name() == "ERROR"
+        # As in an evaluation: the library has no exceptions of its own.
+        except Exception:
+            failed = True
+        if failed:
+            return problem
+    return None
 
 
 def _compile_problem(message: str) -> str:
@@ -299,7 +327,8 @@ def _error(message: str, shown: FilterInput) -> Verdict:
     missing = _MISSING_VARIABLE.search(message)
     if missing:
         return Verdict(VerdictKind.ERROR, f"event.{missing[1]}: {shown.why_left_out(missing[1])}")
-    return Verdict(VerdictKind.ERROR, _printable(_CODE.sub("", message)))
+    said = _KEY_MISSING.sub(r"there is no key \1; has() asks whether there is one", _CODE.sub("", message))
+    return Verdict(VerdictKind.ERROR, _printable(said.replace(_NO_OBJECT, "a field is asked of what is no object")))
 
 
 def _printable(text: str) -> str:

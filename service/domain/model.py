@@ -61,14 +61,6 @@ class SuspendReason(StrEnum):
     GONE = "GONE"
 
 
-class ReplayState(StrEnum):
-    """Where a replay stands."""
-
-    RUNNING = "RUNNING"
-    SUCCEEDED = "SUCCEEDED"
-    CANCELLED = "CANCELLED"
-
-
 class AttemptOutcome(StrEnum):
     """What came of one attempt."""
 
@@ -334,28 +326,3 @@ class Notification:
     def name(self) -> str:
         """The resource name."""
         return self.workspace.notification(self.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """A bulk request to send past events (again) to one subscription."""
-
-    workspace: Workspace
-    id: str
-    subscription_uid: str
-    subscription_id: str
-    start_time_ms: int
-    end_time_ms: int
-    states: frozenset[NotificationState]
-    include_unmatched: bool
-    max_rate_per_second: float | None
-    state: ReplayState
-    examined_count: int
-    created_count: int
-    create_time_ms: int
-    complete_time_ms: int | None
-
-    @property
-    def name(self) -> str:
-        """The resource name."""
-        return f"{self.workspace.subscription(self.subscription_id)}/replays/{self.id}"

@@ -2,14 +2,49 @@
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 
 from service.domain.clock import rfc3339
 from service.domain.errors import InvalidField
-from service.domain.model import NotificationState, Replay, ReplayState, Subscription
+from service.domain.model import NotificationState, Subscription
+from service.domain.names import ReplayName, Workspace
 from service.domain.patterns import matches
 
 SLICE_EVENTS_MAX = 500
 """How many events are looked at, and how many notifications made, in one transaction."""
+
+
+class ReplayState(StrEnum):
+    """Where a replay stands."""
+
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A bulk request to send past events (again) to one subscription."""
+
+    workspace: Workspace
+    id: str
+    subscription_uid: str
+    subscription_id: str
+    start_time_ms: int
+    end_time_ms: int
+    states: frozenset[NotificationState]
+    include_unmatched: bool
+    max_rate_per_second: float | None
+    state: ReplayState
+    examined_count: int
+    created_count: int
+    create_time_ms: int
+    complete_time_ms: int | None
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return ReplayName(self.workspace, self.subscription_id, self.id).name
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ cannot follow is refused, which also keeps every reference inside the schema.
 """
 
 import graphlib
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,12 +44,15 @@ class Bounds:
     """The most work that a schema makes, in counts.
 
     `applied_max` subschemas apply to one value, not counting that each may be reached on `ways_max` ways.
+    `literal_bytes` is how much text the values of all enum and const have: the validator goes through them for each
+    value, and copies them into each violation.
     `branches` is 0 unless the schema is recursive, and then how often a round through it may multiply.
     `has_alternatives` says whether there is an anyOf or oneOf, whose failure is told with that of every branch.
     """
 
     applied_max: int
     ways_max: int
+    literal_bytes: int
     branches: int
     has_alternatives: bool
 
@@ -63,12 +67,13 @@ def bounds_of(field: str, document: object) -> Bounds:
         InvalidField: a reference leads out of the schema, or nowhere, or the schema could make too much work.
     """
     if not isinstance(document, dict):
-        return Bounds(applied_max=1, ways_max=1, branches=0, has_alternatives=False)
+        return Bounds(applied_max=1, ways_max=1, literal_bytes=0, branches=0, has_alternatives=False)
     graph = _Graph.of(field, document)
     groups = _groups(graph)
     return Bounds(
         applied_max=_applied_max(field, graph),
         ways_max=_ways_max(field, graph, groups),
+        literal_bytes=sum(map(_literal_bytes, graph.schemas.values())),
         branches=max(map(graph.branches, groups)),
         has_alternatives=any("anyOf" in schema or "oneOf" in schema for schema in graph.schemas.values()),
     )
@@ -117,6 +122,10 @@ def _subschemas(schema: _Schema, single: Sequence[str], lists: Sequence[str], ma
     for name in maps:
         values += found.values() if isinstance(found := schema.get(name), dict) else ()
     return (value for value in values if isinstance(value, dict))
+
+
+def _literal_bytes(schema: _Schema) -> int:
+    return sum(len(json.dumps(schema[name])) for name in ("enum", "const") if name in schema)
 
 
 class _Names:

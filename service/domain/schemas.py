@@ -8,7 +8,7 @@ as the standard has it. Pure.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeAlias
@@ -35,6 +35,8 @@ _EXACT_CHARACTERS_MAX: Final = 100
 # The interpreter's lock is held while violations are listed, all of them before the first, and each copies the value
 # that it is about: this many take 0.8 s with a schema made for it, and milliseconds with others.
 _DESCRIPTION_COST_MAX: Final = 100_000
+# So much text of enum and const, compared or copied, counts as one subschema.
+_LITERAL_BYTES: Final = 16
 # What may be validated at once without anybody noticing.
 _QUICK_COST_MAX: Final = 50_000
 
@@ -47,6 +49,11 @@ class Violation:
 
     instance_path: str
     message: str
+
+    @property
+    def text(self) -> str:
+        """Where and what, for an error message: `at "/status", …`, or without a place if it is the whole payload."""
+        return f"at {quoted(self.instance_path)}, {self.message}" if self.instance_path else self.message
 
 
 NOT_JSON: Final = (Violation("", "the payload is not JSON"),)
@@ -62,7 +69,9 @@ class Schema:
 
     def is_quick(self, payload: bytes) -> bool:
         """Say whether validating a payload takes so little that it need not be done in a thread."""
-        return len(payload) * self._bounds.applied_max * self._bounds.ways_max <= _QUICK_COST_MAX
+        bounds = self._bounds
+        applied = max(bounds.applied_max, bounds.literal_bytes // _LITERAL_BYTES)
+        return len(payload) * applied * bounds.ways_max <= _QUICK_COST_MAX
 
     def violations(self, payload: bytes) -> tuple[Violation, ...]:
         """Return where a payload does not match, at most 20 places, with messages of at most 256 characters.
@@ -85,7 +94,8 @@ class Schema:
         bounds = self._bounds
         values = payload.count(b",") + payload.count(b":") + 1
         depth = _depth(instance)
-        return int(values * depth * bounds.applied_max * bounds.ways_max * max(bounds.branches, 1) ** depth)
+        copied = max(depth * bounds.applied_max, bounds.literal_bytes // _LITERAL_BYTES)
+        return int(values * copied * bounds.ways_max * max(bounds.branches, 1) ** depth)
 
     def _first(self, instance: Any) -> Violation:
         if not self._bounds.has_alternatives and not self._bounds.branches:
@@ -172,7 +182,12 @@ def _parsed(payload: bytes) -> Any:
 
 
 def _fraction(text: str) -> Decimal | float:
-    return Decimal(text) if len(text) <= _EXACT_CHARACTERS_MAX else float(text)
+    if len(text) > _EXACT_CHARACTERS_MAX:
+        return float(text)
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # An exponent of twenty digits is too much for a Decimal; a double rounds to zero.
+        return float(text)
 
 
 def _depth(value: object) -> int:

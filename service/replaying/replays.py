@@ -7,9 +7,8 @@ from dataclasses import replace
 from service.domain.clock import Clock, CpuClock, rfc3339, thread_cpu_s
 from service.domain.errors import InvalidField, ResourceNotFound, StateConflict, quoted
 from service.domain.ids import Ids, first_uuid7_at
-from service.domain.model import Replay, ReplayState, Subscription
 from service.domain.names import ReplayName, Workspace
-from service.domain.replays import SLICE_EVENTS_MAX, ReplayRequest, new_replay
+from service.domain.replays import SLICE_EVENTS_MAX, Replay, ReplayRequest, ReplayState, new_replay
 from service.paging import Page, take
 from service.replaying.selection import select
 from service.storage import replays, subscriptions
@@ -56,7 +55,7 @@ class Replays:
         now_ms, replay_id = self._clock.now_ms(), self._ids.new()
 
         def work(tx: Transaction) -> Replay:
-            subscription = _living(tx, workspace, subscription_id)
+            subscription = subscriptions.get(tx, workspace, subscription_id)
             replay = new_replay(subscription, request, id=replay_id, now_ms=now_ms)
             if replays.running_count(tx, subscription.uid) >= RUNNING_MAX:
                 raise StateConflict(
@@ -79,7 +78,7 @@ class Replays:
             ResourceNotFound: there is no such subscription.
             InvalidField: the time range begins in the future, or has too many events to count.
         """
-        subscription = await self._database.read(lambda tx: _living(tx, workspace, subscription_id))
+        subscription = await self._database.read(lambda tx: subscriptions.get(tx, workspace, subscription_id))
         replay = new_replay(subscription, request, id="", now_ms=self._clock.now_ms())
         position = replays.beginning(replay)
         async with self._counting:
@@ -118,7 +117,7 @@ class Replays:
         """
 
         def work(tx: Transaction) -> Page[Replay, str]:
-            uid = _living(tx, workspace, subscription_id).uid
+            uid = subscriptions.get(tx, workspace, subscription_id).uid
             return take(
                 lambda position, limit: replays.of_subscription(tx, uid, position, limit=limit),
                 start=before or _AFTER_ALL_IDS,
@@ -154,13 +153,6 @@ class Replays:
                 f"must be such that at most {self._counted_events_max} events are counted; from "
                 f"{rfc3339(replay.start_time_ms)} to {rfc3339(replay.end_time_ms)} there are more",
             )
-
-
-def _living(tx: Transaction, workspace: Workspace, subscription_id: str) -> Subscription:
-    found = subscriptions.find(tx, workspace, subscription_id)
-    if found is None:
-        raise ResourceNotFound("subscription", workspace.subscription(subscription_id))
-    return found
 
 
 def _existing(tx: Transaction, name: ReplayName) -> Replay:

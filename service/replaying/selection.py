@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from service.domain.clock import CpuClock
 from service.domain.formats import misfit
-from service.domain.model import Event, FailureReason, Format, Replay, Subscription
-from service.domain.replays import SLICE_EVENTS_MAX, is_sent_again, may_match_now
-from service.matching import Occurrence, WorkspaceMatcher
+from service.domain.model import Event, FailureReason, Format, Subscription
+from service.domain.replays import SLICE_EVENTS_MAX, Replay, is_sent_again, may_match_now
+from service.matching import WorkspaceMatcher
 from service.storage import events, replays
 from service.storage.database import Database
 from service.storage.replays import PastEvent, Position, SliceLimits
@@ -123,8 +123,8 @@ class _Scan:
     async def _match(self, candidates: Sequence[Event]) -> set[str]:
         """Return the ids of the events that the subscription wants as it is now, enabled or not."""
         matcher = WorkspaceMatcher(self._note_too_slow, cpu_s=self._cpu_s)
-        matcher.apply([_rule(self._subscription)], revision=self._subscription.revision)
-        wanting = await matcher.match([Occurrence(event) for event in candidates])
+        matcher.apply([replace(Rule.of(self._subscription), active=True)], revision=self._subscription.revision)
+        wanting = await matcher.match(candidates)
         return {event.id for event, rules in zip(candidates, wanting, strict=True) if rules}
 
     async def _note_too_slow(self, rule: Rule) -> None:
@@ -155,27 +155,6 @@ def _looks_into_payloads(subscription: Subscription) -> bool:
     return bool(subscription.filter) or subscription.format is Format.EVENT_CODE
 
 
-@dataclass(frozen=True, slots=True)
-class _Matched:
-    """The ids of the events that a subscription wants as it is now, enabled or not."""
-
-    ids: set[str]
-    filter_is_too_slow: bool
-
-
-async def _match(subscription: Subscription, candidates: Sequence[Event]) -> _Matched:
-    too_slow: list[Rule] = []
-
-    async def shut(rule: Rule) -> None:
-        too_slow.append(rule)
-
-    matcher = WorkspaceMatcher(shut)
-    matcher.apply([_rule(subscription)], revision=subscription.revision)
-    wanting = await matcher.match([Occurrence(event) for event in candidates])
-    ids = {event.id for event, rules in zip(candidates, wanting, strict=True) if rules}
-    return _Matched(ids, bool(too_slow))
-
-
 async def _failure_reasons(format: Format, sent: Sequence[Event]) -> dict[str, FailureReason | None]:
     """Return the ids of the events that do not fit the format, with that as the reason."""
     reasons: dict[str, FailureReason | None] = {}
@@ -185,17 +164,3 @@ async def _failure_reasons(format: Format, sent: Sequence[Event]) -> dict[str, F
         # It may have read a large payload.
         await asyncio.sleep(0)
     return reasons
-
-
-def _rule(subscription: Subscription) -> Rule:
-    return Rule(
-        uid=subscription.uid,
-        id=subscription.id,
-        event_types=subscription.event_types,
-        attribute_filters=dict(subscription.attribute_filters),
-        filter=subscription.filter,
-        filter_is_shut=subscription.filter_is_shut,
-        format=subscription.format,
-        active=True,
-        revision=subscription.revision,
-    )

@@ -3,6 +3,8 @@
 A statement is written once: `:name` parameters, and a placeholder where PostgreSQL must lock the rows that it selects.
 `{skip_locked}` takes them for itself and passes over those that another process has locked; `{for_share}` waits for
 whoever changes them, and keeps them as they are until the transaction ends. SQLite has one writer, so it needs neither.
+The first is not FOR UPDATE, which would pass over every subscription that somebody just now publishes to: rows that
+refer to one, like those of its notifications, lock its key.
 In a table, `{commit_number}` is a primary key that counts up and is never given out twice.
 """
 
@@ -29,7 +31,7 @@ class Dialect(StrEnum):
 
 
 _PLACEHOLDERS: Final = {
-    "{skip_locked}": {Dialect.SQLITE: "", Dialect.POSTGRES: "FOR UPDATE SKIP LOCKED"},
+    "{skip_locked}": {Dialect.SQLITE: "", Dialect.POSTGRES: "FOR NO KEY UPDATE SKIP LOCKED"},
     "{for_share}": {Dialect.SQLITE: "", Dialect.POSTGRES: "FOR SHARE"},
     "{commit_number}": {
         Dialect.SQLITE: "INTEGER PRIMARY KEY AUTOINCREMENT",

@@ -1,10 +1,12 @@
 """Notifications as they are read back, and as a publish makes them, in SQL. How they move is in `queue`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final, LiteralString
 
+from service.domain.announcements import Announcement, notification_failed
+from service.domain.ids import Ids
 from service.domain.model import FailureReason, Notification, NotificationState
 from service.domain.names import Workspace
 from service.storage import attempts, changes
@@ -95,6 +97,25 @@ def insert(tx: Transaction, notifications: Sequence[NewNotification]) -> None:
     )
     for now_ms, made in groupby(notifications, key=lambda new: new.create_time_ms):
         changes.append(tx, [NewChange(new.id) for new in made], now_ms=now_ms)
+
+
+def failures(new: Iterable[NewNotification], ids: Ids) -> list[Announcement]:
+    """Return what is to be announced of those notifications that failed from the start."""
+    told = [
+        notification_failed(
+            each.workspace,
+            id=ids.new(),
+            now_ms=each.create_time_ms,
+            notification_id=each.id,
+            event_id=each.event_id,
+            event_type=each.event_type,
+            subscription_id=each.subscription_id,
+            reason=each.failure_reason,
+        )
+        for each in new
+        if each.failure_reason is not None
+    ]
+    return [each for each in told if each is not None]
 
 
 def find(tx: Transaction, workspace: Workspace, notification_id: str) -> Notification | None:

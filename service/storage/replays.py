@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
-from service.domain.model import NotificationState, Replay, ReplayState
+from service.domain.model import NotificationState
 from service.domain.names import ReplayName, Workspace
+from service.domain.replays import Replay, ReplayState
 from service.storage.database import Row, Transaction, Value
 from service.storage.encoding import from_text, to_text
 

@@ -1,9 +1,10 @@
 """Subscriptions in SQL, each with its signing keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
+from service.domain.errors import ResourceNotFound
 from service.domain.model import (
     ApiKey,
     Format,
@@ -102,12 +103,27 @@ class Rule:
     uid: str
     id: str
     event_types: tuple[str, ...]
-    attribute_filters: dict[str, str]
+    attribute_filters: Mapping[str, str]
     filter: str
     filter_is_shut: bool
     format: Format
     active: bool
     revision: int
+
+    @classmethod
+    def of(cls, subscription: Subscription) -> "Rule":
+        """Return the rule of a living subscription."""
+        return cls(
+            uid=subscription.uid,
+            id=subscription.id,
+            event_types=subscription.event_types,
+            attribute_filters=subscription.attribute_filters,
+            filter=subscription.filter,
+            filter_is_shut=subscription.filter_is_shut,
+            format=subscription.format,
+            active=subscription.enabled,
+            revision=subscription.revision,
+        )
 
 
 def insert(tx: Transaction, subscription: Subscription) -> None:
@@ -127,6 +143,18 @@ def find(tx: Transaction, workspace: Workspace, subscription_id: str) -> Subscri
     """Return the living subscription of this name, or None."""
     found = tx.rows(SELECT_SUBSCRIPTION, workspace=workspace.key, id=subscription_id)
     return _with_keys(tx, found)[0] if found else None
+
+
+def get(tx: Transaction, workspace: Workspace, subscription_id: str) -> Subscription:
+    """Return the living subscription of this name.
+
+    Raises:
+        ResourceNotFound: there is none.
+    """
+    found = find(tx, workspace, subscription_id)
+    if found is None:
+        raise ResourceNotFound("subscription", workspace.subscription(subscription_id))
+    return found
 
 
 def find_by_uid(tx: Transaction, uids: Sequence[str]) -> dict[str, Subscription]:

@@ -147,15 +147,18 @@ async def test_event_is_refused_in_the_words_of_publish(tenant: Tenant) -> None:
         assert published == explained
 
 
-async def test_subscription_of_another_workspace_is_not_there(client: Client, tenant: Tenant) -> None:
-    """In the words for one that does not exist."""
-    foreign = (await Tenant(client).subscribe()).name
-    missing = f"{tenant.parent}/subscriptions/{new_id('missing')}"
+async def test_subscription_of_another_workspace_is_refused_whether_it_is_there_or_not(
+    client: Client, tenant: Tenant
+) -> None:
+    """As by the lists; one that does not exist in this workspace is not found."""
+    other = Tenant(client)
+    foreign, missing = (await other.subscribe()).name, f"{other.parent}/subscriptions/{new_id('missing')}"
+    here = f"{tenant.parent}/subscriptions/{new_id('missing')}"
 
-    refusals = [await refusal_of(explain(tenant, preview_subscription=each)) for each in (foreign, missing)]
+    refusals = [await refusal_of(explain(tenant, preview_subscription=each)) for each in (foreign, missing, here)]
 
-    assert ["RESOURCE_NOT_FOUND"] * 2 == [each.reason for each in refusals]
-    assert 1 == len({without_names(each.message, foreign, missing) for each in refusals})
+    assert ["INVALID_FIELD", "INVALID_FIELD", "RESOURCE_NOT_FOUND"] == [each.reason for each in refusals]
+    assert 1 == len({without_names(each.message, foreign, missing) for each in refusals[:2]})
 
 
 async def test_largest_answer_fits_into_what_clients_take(tenant: Tenant) -> None:

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -311,6 +313,41 @@ def test_client_works_where_the_server_is_not_installed(tmp_path: Path) -> None:
     )
 
     assert "[]\nalone\n" == output.stdout
+
+
+def test_wheel_from_the_checkout_and_from_the_sdist_bring_the_stubs(tmp_path: Path) -> None:
+    """Either way the same files: the client, the stubs, the license, and nothing of the server."""
+    sdist = f"import os, hatchling.build; print(hatchling.build.build_sdist({str(tmp_path)!r}))"
+    name = subprocess.run(
+        [sys.executable, "-c", sdist], cwd=PACKAGE, capture_output=True, check=True, text=True
+    ).stdout.split()[-1]
+
+    direct = files_of_wheel(PACKAGE, tmp_path / "direct")
+    indirect = files_of_wheel(tmp_path / name, tmp_path / "indirect")
+
+    assert direct == indirect
+    assert {"tidings_client/client.py", "tidings_client/py.typed", "tidings/v1/publishing_pb2_grpc.pyi"} <= direct
+    assert any(each.endswith("/LICENSE") for each in direct)
+    assert {"tidings", "tidings_client", f"tidings_client-{version('tidings-client')}.dist-info"} == {
+        each.partition("/")[0] for each in direct
+    }
+
+
+def files_of_wheel(source: Path, folder: Path) -> set[str]:
+    """Build a wheel with the hatchling that is installed, and return the names of its files."""
+    options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(folder)]
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(source)], check=True, capture_output=True)
+    [wheel] = folder.iterdir()
+    return set(zipfile.ZipFile(wheel).namelist())
+
+
+@pytest.mark.parametrize("token", ["", "tdg_x\n", "tdg x", "tdg_é", "tdg_\0"])
+def test_token_that_cannot_be_sent_is_refused_at_once(token: str) -> None:
+    """A line end comes from reading a file. The message does not show it."""
+    with pytest.raises(ValueError, match="visible ASCII") as refusal:
+        connect("127.0.0.1:1", token=token)
+
+    assert token.strip() not in str(refusal.value) or not token
 
 
 def test_client_and_server_have_one_version() -> None:

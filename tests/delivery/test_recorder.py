@@ -13,6 +13,7 @@ from service.delivery.claiming import Claim, TickWork
 from service.delivery.courier import Courier, Delivery
 from service.delivery.recorder import Recorded, Recorder, record_attempts
 from service.domain.model import Format, SuspendReason, Suspension
+from service.domain.names import Workspace
 from service.domain.outcomes import Reply, Unreachable, UnreachableKind
 from service.storage import announcements, interventions, queue, subscriptions
 from service.storage.database import Database
@@ -267,6 +268,24 @@ async def test_receiver_that_is_gone_suspends_its_subscription_once(database: Sq
         "tidings.notification.failed",
         "tidings.subscription.suspended",
     ] == [event_type for event_type, _ in await announced(database)]
+
+
+async def test_subscriptions_are_suspended_in_the_order_of_their_workspaces(
+    database: SqliteDatabase, clock: FakeClock
+) -> None:
+    """Each suspension locks its workspace, so another order lets two processes wait for each other."""
+    of_workspaces = {"a": "last", "b": "first", "c": "last"}
+    await subscribe(
+        database, *(subscription_of(uid, workspace=Workspace("acme", name)) for uid, name in of_workspaces.items())
+    )
+    await owe(database, event_of(), list(of_workspaces))
+    tick = await database.write(TickWork("me", NOW_MS, 60_000, 64, {}, Random(1), CountingIds()))
+    deliveries = [await delivered(claim, reply_of(410), clock) for claim in tick.claims]
+
+    await database.write(lambda tx: record_attempts(tx, deliveries, now_ms=NOW_MS, ids=CountingIds()))
+
+    suspended = [told for event_type, told in await announced(database) if event_type.endswith("suspended")]
+    assert ["b", "a", "c"] == [last_part(told["subscription"]) for told in suspended]
 
 
 async def test_late_word_that_a_receiver_is_gone_suspends_nothing(database: SqliteDatabase, clock: FakeClock) -> None:

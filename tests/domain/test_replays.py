@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.errors import InvalidField
-from service.domain.model import NotificationState, Replay, ReplayState
+from service.domain.model import NotificationState
 from service.domain.replays import (
     SLICE_EVENTS_MAX,
+    Replay,
     ReplayRequest,
+    ReplayState,
     is_sent_again,
     may_match_now,
     new_replay,

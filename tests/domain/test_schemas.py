@@ -101,6 +101,8 @@ def test_violations_say_where_and_what_but_no_values() -> None:
         ({"format": "email"}, b'"not one"', True),
         ({"uniqueItems": True}, b"[1, 1.0]", False),
         ({"prefixItems": [{"type": "string"}], "items": False}, b'["a", 1]', False),
+        ({"minimum": 0}, b"1e-99999999999999999999", True),
+        ({"const": 0}, b"-0.0e99999999999999999999", True),
         (TREE, b'{"left": {"right": {}}}', True),
         (TREE, b'{"left": {"right": 1}}', False),
         ({"$id": "https://example.com/a", "$ref": "b", "$defs": {"b": {"$id": "b", "type": "string"}}}, b"1", False),
@@ -298,6 +300,15 @@ def test_hostile_schema_and_payload_are_judged_soon(schema: Any, payload: bytes)
 
     assert CLOCK.monotonic_s() - start_s < SOON_S
     assert len(violations) <= VIOLATIONS_MAX
+
+
+def test_long_enum_is_not_copied_for_every_place() -> None:
+    """Each violation has the values that are allowed: for a thousand places these would be hundreds of megabytes."""
+    schema = schema_of({"items": {"enum": [f"value {number}" for number in range(1_000)]}})
+    few, many = json.dumps([0] * 10).encode(), json.dumps([0] * 1_000).encode()
+
+    assert [10, 1] == [len(schema.violations(payload)) for payload in (few, many)]
+    assert [True, False] == [schema.is_quick(payload) for payload in (b"[0]", many)]
 
 
 def test_large_payload_has_one_place_named_where_that_is_quick() -> None:

@@ -143,6 +143,8 @@ async def test_batch_meets_a_slow_filter_once(client: Client) -> None:
         pytest.param(r"event.id.matches(r'((((a{9}){9}){9}){9})')", id="nested repetitions"),
         pytest.param("event.id.matches(r'" + r"\pL" * 600 + "')", id="many large character classes"),
         pytest.param("event.time.getHours(event.data.zone) == 1", id="time zones from the event"),
+        pytest.param(repeated("event.data.contains(event.context)", "||", 2_048), id="searches for texts of the event"),
+        pytest.param("{1.5: true}", id="a map that CEL cannot have"),
         pytest.param("(" * 1_000 + "true" + ")" * 1_000, id="deep"),
         pytest.param("[" * 1_000 + "]" * 1_000 + " == []", id="deep lists"),
         pytest.param("event.data" + ".a" * 1_000 + " == 1", id="a long path"),

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from service.domain.model import NotificationState, Replay, ReplayState
+from service.domain.model import NotificationState
 from service.domain.names import ReplayName
+from service.domain.replays import Replay, ReplayState
 from service.storage import replays
 from service.storage.database import Database, Transaction
 from service.storage.dialect import Dialect, for_postgres, render

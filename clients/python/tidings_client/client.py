@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from types import TracebackType
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 30.0
 
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 _FILES: Final = (event_types_pb2, notifications_pb2, publishing_pb2, subscriptions_pb2)
 # UNAVAILABLE means "unknown". A repetition sends the same bytes, so a request_id in them makes it harmless.
 _RETRIES: Final = {
@@ -109,7 +111,7 @@ def connect(
         timeout_s: the deadline of a call with one response that has none of its own; a stream has none.
 
     Raises:
-        ValueError: the token would be sent unencrypted over a network.
+        ValueError: the token would be sent unencrypted over a network, or cannot be one.
     """
     if _is_encrypted(target, tls=tls, token=token):
         channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(root_certificates), _options())
@@ -135,6 +137,9 @@ def connect_async(
 
 
 def _is_encrypted(target: str, *, tls: bool | None, token: str | None) -> bool:
+    if token is not None and not _TOKEN.fullmatch(token):
+        # gRPC would fail at the first call, and speak of metadata. A line end comes from reading a file.
+        raise ValueError("the token must be of visible ASCII characters, without spaces and line ends")
     is_local = _is_local(target)
     if tls is False and token is not None and not is_local:
         raise ValueError(f"without TLS, everybody on the way to {target} could read the token")

@@ -51,7 +51,7 @@ def verify(
         VerificationError: it must not be trusted.
         ValueError: `key` is none.
     """
-    has_signed = _verifier(key)
+    verifier = _verifier(key)
     named = {name.lower(): value for name, value in headers.items()}
     missing = [name for name in (_ID, _TIMESTAMP, _SIGNATURE) if not named.get(name)]
     if missing:
@@ -61,17 +61,18 @@ def verify(
         raise VerificationError(f"the header {_TIMESTAMP} is not a number of seconds")
     if not webhook_id.isascii():
         raise VerificationError(f"the header {_ID} is not one of Tidings")
-    signed = f"{webhook_id}.{timestamp}.".encode() + body
-    if not any(has_signed(each, signed) for each in named[_SIGNATURE].split()):
+    is_signature = verifier(f"{webhook_id}.{timestamp}.".encode() + body)
+    if not any(map(is_signature, named[_SIGNATURE].split())):
         raise VerificationError(f"no signature in the header {_SIGNATURE} is of this key, body, id and timestamp")
     age_s = (time.time() if now is None else now) - int(timestamp)  # noqa: TID251  # the receiver's own clock
-    if abs(age_s) > tolerance_s:
+    # Said so that what is not a number is out of tolerance.
+    if not abs(age_s) <= tolerance_s:
         raise VerificationError(f"the timestamp is {abs(age_s):.0f} s {'old' if age_s > 0 else 'ahead'}")
     return Verified(webhook_id, int(timestamp))
 
 
-def _verifier(key: str) -> Callable[[str, bytes], bool]:
-    """Return the function that says whether one signature of the header is the key's for these bytes."""
+def _verifier(key: str) -> Callable[[bytes], Callable[[str], bool]]:
+    """Return what, given the bytes that were signed, says whether a signature of the header is the key's for them."""
     for prefix, verifier in ((_SECRET, _symmetric), (_PUBLIC_KEY, _ed25519)):
         if key.startswith(prefix):
             # Its own error would be about base64, and could quote the key.
@@ -79,31 +80,39 @@ def _verifier(key: str) -> Callable[[str, bytes], bool]:
                 decoded = base64.b64decode(key.removeprefix(prefix), validate=True)
             except ValueError:
                 break
+            # With an empty secret everybody could sign.
+            if not decoded:
+                break
             return verifier(decoded)
     raise ValueError(f"a key is {_SECRET} or {_PUBLIC_KEY}, followed by base64")
 
 
-def _symmetric(secret: bytes) -> Callable[[str, bytes], bool]:
-    def has_signed(signature: str, signed: bytes) -> bool:
-        digest = hmac.new(secret, signed, hashlib.sha256).digest()
-        expected = b"v1," + base64.b64encode(digest)
-        return hmac.compare_digest(expected, signature.encode("utf-8", "replace"))
+def _symmetric(secret: bytes) -> Callable[[bytes], Callable[[str], bool]]:
+    def of(signed: bytes) -> Callable[[str], bool]:
+        # Once, however many signatures a stranger puts into the header.
+        expected = b"v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest())
+        return lambda signature: hmac.compare_digest(expected, signature.encode("utf-8", "replace"))
 
-    return has_signed
+    return of
 
 
-def _ed25519(public_key: bytes) -> Callable[[str, bytes], bool]:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+def _ed25519(public_key: bytes) -> Callable[[bytes], Callable[[str], bool]]:
+    try:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"keys that begin with {_PUBLIC_KEY} need tidings-client[ed25519]") from error
 
     verifying = Ed25519PublicKey.from_public_bytes(public_key)
 
-    def has_signed(signature: str, signed: bytes) -> bool:
+    def is_signature(signature: str, signed: bytes) -> bool:
         version, _, encoded = signature.partition(",")
+        if version != "v1a":
+            return False
         try:
             verifying.verify(base64.b64decode(encoded, validate=True), signed)
         except (InvalidSignature, ValueError):
             return False
-        return version == "v1a"
+        return True
 
-    return has_signed
+    return lambda signed: lambda signature: is_signature(signature, signed)

@@ -191,7 +191,8 @@ class Event(_message.Message):
     """Any bytes, described by content_type. With application/json or a type that ends in +json they must be valid JSON."""
     content_type: _builtins.str
     """The media type of the payload, at most 128 ASCII characters. Default: application/json for `json` and
-    `json_object`, application/octet-stream for `data`.
+    `json_object`, application/octet-stream for `data`. With `json` and `json_object` it must be application/json or a
+    type that ends in +json.
     """
     context_json: _builtins.str
     """Any JSON text, for the formats that carry a context beside the payload. Counted in the payload's limit."""

@@ -57,7 +57,8 @@ class _FormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Format.ValueTy
     """
     FORMAT_CLOUDEVENTS_STRUCTURED: _Format.ValueType  # 2
     """A CloudEvents 1.0 JSON object with `id`, `source`, `type`, `time`, `subject` and `datacontenttype`, `data` for a
-    payload that is JSON and `data_base64` for others; application/cloudevents+json. See cloudevents.io.
+    payload that is JSON and `data_base64` for others; application/cloudevents+json. See cloudevents.io. `source` must
+    be a URI reference: characters of the event's source that none can have are percent-encoded.
     """
     FORMAT_CLOUDEVENTS_BINARY: _Format.ValueType  # 3
     """The payload with its own content type, and the CloudEvents attributes in `ce-*` headers."""
@@ -84,7 +85,8 @@ payload is not JSON. See standardwebhooks.com.
 """
 FORMAT_CLOUDEVENTS_STRUCTURED: Format.ValueType  # 2
 """A CloudEvents 1.0 JSON object with `id`, `source`, `type`, `time`, `subject` and `datacontenttype`, `data` for a
-payload that is JSON and `data_base64` for others; application/cloudevents+json. See cloudevents.io.
+payload that is JSON and `data_base64` for others; application/cloudevents+json. See cloudevents.io. `source` must
+be a URI reference: characters of the event's source that none can have are percent-encoded.
 """
 FORMAT_CLOUDEVENTS_BINARY: Format.ValueType  # 3
 """The payload with its own content type, and the CloudEvents attributes in `ce-*` headers."""
@@ -307,9 +309,9 @@ class Subscription(_message.Message):
     (JSON of any shape; null when there is none). An evaluation that fails, or whose result is not true, is no match:
     ExplainPublish says which. event.data and event.context are errors when they are over 64 KiB or hold U+0000; their
     integers beyond 64 bits are doubles. There are no `+`, `map`, `filter` and `exists_one`. Patterns of `matches` and
-    time zones are written as strings, all patterns together with at most 256 parts; lists and maps beside an `all` or
-    `exists` hold constants only. A filter that takes over 20 ms is shut until the subscription is updated: see
-    state_reason. Example: `event.data.priority > 3 && event.attributes["team"] == "support"`.
+    time zones are written as strings, all patterns together with at most 256 parts; at most 4 times `contains` looks for
+    what is not written as one string; lists and maps beside an `all` or `exists` hold constants only. A filter that
+    takes over 20 ms is shut until the subscription is updated: see state_reason. Example: `event.data.priority > 3 && event.attributes["team"] == "support"`.
     """
     enabled: _builtins.bool
     """Whether it is served. Default: true. While it is false the subscription matches nothing and its pending

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 import structlog
 
-from service.announcing import Announcer
+from service.delivery.announcer import Announcer
 from service.domain.announcements import Announcement, subscription_resumed
 from service.domain.names import Workspace
 from service.storage import announcements
