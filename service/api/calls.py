@@ -219,7 +219,10 @@ class _Method:
 
     async def _parse_each(self, messages: AsyncIterator[bytes]) -> AsyncIterator[Any]:
         async for message in messages:
-            yield self._parse(message)
+            request = self._parse(message)
+            # Not kept beside what was made of it, for as long as a handler takes over it.
+            del message
+            yield request
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from service.api.drafts import Drafts
 from service.api.event_types import violation
 from service.api.explaining import Explanations
 from service.api.notifications import event_receipt, event_summary
+from service.api.stream_limits import StreamLimits
 from service.api.streaming import PublishStream
 from service.domain.errors import InvalidField, quoted
 from service.domain.ids import Ids
@@ -43,6 +44,7 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
         self._explanations = explanations
         self._drafts = Drafts(payload_bytes_max)
         self._draining = draining
+        self._limits = StreamLimits()
         self._ids = ids
 
     async def Publish(self, request: pb.PublishRequest, context: Context) -> pb.PublishResponse:
@@ -84,11 +86,13 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
             publisher=self._publisher,
             drafts=self._drafts,
             draining=self._draining,
+            limits=self._limits,
             ids=self._ids,
         )
-        async with aclosing(stream.responses()) as responses:
-            async for response in responses:
-                yield response
+        with self._limits.stream():
+            async with aclosing(stream.responses()) as responses:
+                async for response in responses:
+                    yield response
 
     async def ExplainPublish(self, request: pb.ExplainPublishRequest, context: Context) -> pb.ExplainPublishResponse:
         """Say what publishing an event would do."""

@@ -11,6 +11,7 @@ from service.api.calls import is_being_cancelled
 from service.api.drafts import Drafts
 from service.api.errors import internal_status, status_of
 from service.api.event_types import violation
+from service.api.stream_limits import StreamLimits
 from service.domain.errors import CallerError, InvalidField, quoted
 from service.domain.ids import Ids
 from service.domain.names import Workspace, parse_workspace
@@ -40,6 +41,7 @@ class PublishStream:
     Args:
         requests: the client's messages.
         draining: set when the server shuts down.
+        limits: those of all streams together.
         ids: makes the call ids that an INTERNAL result shares with the log.
         linger_s: how long to wait, after `draining` and the last result, for the client to end its side.
     """
@@ -51,6 +53,7 @@ class PublishStream:
         publisher: Publisher,
         drafts: Drafts,
         draining: asyncio.Event,
+        limits: StreamLimits,
         ids: Ids,
         linger_s: float = _LINGER_S,
     ) -> None:
@@ -58,6 +61,7 @@ class PublishStream:
         self._publisher = publisher
         self._drafts = drafts
         self._draining = draining
+        self._limits = limits
         self._ids = ids
         self._linger_s = linger_s
         self._publishing: set[asyncio.Task[None]] = set()
@@ -142,16 +146,31 @@ class PublishStream:
             self._room.clear()
             await self._room.wait()
         self._unanswered += 1
+        await self._limits.take(size)
+        is_publishing = False
+        try:
+            is_publishing = self._start_publishing(workspace, item, size)
+        finally:
+            if not is_publishing:
+                self._limits.give_back(size)
+        # A message has many items, and many streams may have many messages: everybody else has a turn in between.
+        await asyncio.sleep(0)
+
+    def _start_publishing(self, workspace: Workspace, item: pb.StreamPublishItem, size: int) -> bool:
+        """Publish an item in a task of its own; return False if it is bad and has its answer already."""
         # Drafted here and not in its task: an item keeps the whole message that it came in alive, a draft does not.
         try:
             draft = self._drafts.draft_of(item, request_id=item.request_id)
         except Exception as error:
             self._answer(self._refusal(item.sequence, error))
-            return
+            return False
         self._bytes += size
         task = self._start(self._publish(workspace, item.sequence, draft, size))
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
+        # However it ends: a task that is cancelled before it began has no `finally`.
+        task.add_done_callback(lambda _: self._limits.give_back(size))
+        return True
 
     def _is_full(self, size: int) -> bool:
         is_over = self._bytes > 0 and self._bytes + size > WINDOW_BYTES_MAX

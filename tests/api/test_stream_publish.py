@@ -11,7 +11,9 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from service.api.drafts import Drafts
+from service.api.stream_limits import StreamLimits
 from service.api.streaming import WINDOW_BYTES_MAX, WINDOW_ITEMS_MAX, PublishStream
+from service.domain.errors import QuotaExceeded
 from service.matching import Matchers
 from service.publishing import Publisher
 from service.storage.sqlite import SqliteDatabase
@@ -258,6 +260,7 @@ class Stream:
     def __init__(self, database: SqliteDatabase) -> None:
         self.database = HookedDatabase(database)
         self.draining = asyncio.Event()
+        self.limits = StreamLimits()
         self.read = 0
         clock, ids = FakeClock(), CountingIds()
         self._publisher = Publisher(
@@ -278,6 +281,7 @@ class Stream:
             publisher=self._publisher,
             drafts=Drafts(PAYLOAD_BYTES_MAX),
             draining=self.draining,
+            limits=self.limits,
             ids=self._ids,
             linger_s=0.01,
         ).responses()
@@ -349,6 +353,35 @@ async def test_payloads_under_way_are_bounded_in_bytes(stream: Stream) -> None:
 
     assert WINDOW_BYTES_MAX // PAYLOAD_BYTES_MAX == read
     assert not response.results[0].HasField("error")
+
+
+async def test_streams_share_what_may_be_under_way(stream: Stream) -> None:
+    """One that holds all of it keeps the others waiting, and they go on as soon as its items are committed."""
+    stream.limits = StreamLimits(items_max=10)
+    gate = asyncio.Event()
+    stream.database.before_write = lambda: _passed(gate)
+    one, other = stream.responses(endless()), stream.responses(then_end(message(item(1), parent=PARENT)))
+    async with aclosing(one), aclosing(other):
+        first = asyncio.ensure_future(anext(one))
+        read = await stream.settled()
+        second = asyncio.ensure_future(anext(other))
+        assert await stream.settled() == read + 1 == 12
+        assert not first.done()
+
+        gate.set()
+
+        assert not (await first).results[0].HasField("error")
+        assert [1] == [each.sequence for each in (await second).results]
+
+
+async def test_streams_beyond_the_limit_are_refused_until_one_ends() -> None:
+    """With the time to try again."""
+    limits = StreamLimits(streams_max=1)
+    with limits.stream(), pytest.raises(QuotaExceeded, match="1 streams of StreamPublish"), limits.stream():
+        raise AssertionError("there was room for a second")
+
+    with limits.stream():
+        pass
 
 
 async def test_bug_costs_its_item_only_and_is_logged_once(stream: Stream) -> None:

@@ -43,7 +43,7 @@ class PublishRequest(_message.Message):
     in the workspace, kept for at least 72 h.
     """
     validate_only: _builtins.bool
-    """Check the request and count the matches, but accept nothing. The request_id is not looked up."""
+    """Check the request and count the matches, but accept nothing. request_id and event_id are not looked up."""
     @_builtins.property
     def event(self) -> _notifications_pb2.Event:
         """The event. Required."""
@@ -455,7 +455,9 @@ Global___MatchDecision: _TypeAlias = MatchDecision  # noqa: Y015
 
 @_typing.final
 class RequestPreview(_message.Message):
-    """An HTTP request as it would be sent."""
+    """An HTTP request as it would be sent, but for what every HTTP client adds: host, user-agent, accept, accept-encoding
+    and content-length.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

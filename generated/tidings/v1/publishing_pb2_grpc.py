@@ -103,7 +103,8 @@ class PublishServiceServicer(object):
         server.
 
         Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of
-        more than 1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, or DRAINING when it begins during a shutdown.
+        more than 1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, QUOTA_EXCEEDED when a server has 100 streams
+        already, or DRAINING when it begins during a shutdown.
 
         Example:
         {"parent": "organizations/acme/workspaces/main", "items": [{"sequence": 1, "request_id": "status-4714", "event": {"event_type": "agent.status.changed", "json": "{\"agent\":\"a-17\",\"status\":\"AWAY\"}"}}]}

@@ -309,9 +309,10 @@ class Subscription(_message.Message):
     (JSON of any shape; null when there is none). An evaluation that fails, or whose result is not true, is no match:
     ExplainPublish says which. event.data and event.context are errors when they are over 64 KiB or hold U+0000; their
     integers beyond 64 bits are doubles. There are no `+`, `map`, `filter` and `exists_one`. Patterns of `matches` and
-    time zones are written as strings, all patterns together with at most 256 parts; at most 4 times `contains` looks for
-    what is not written as one string; lists and maps beside an `all` or `exists` hold constants only. A filter that
-    takes over 20 ms is shut until the subscription is updated: see state_reason. Example: `event.data.priority > 3 && event.attributes["team"] == "support"`.
+    time zones are written as strings, all patterns together with at most 128 parts; at most 4 times `contains` looks
+    for what is not written as one string; lists and maps beside an `all` or `exists` hold constants only. A filter
+    that takes over 20 ms is shut until the subscription is updated: see state_reason. Example: `event.data.priority >
+    3 && event.attributes["team"] == "support"`.
     """
     enabled: _builtins.bool
     """Whether it is served. Default: true. While it is false the subscription matches nothing and its pending

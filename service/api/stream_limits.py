@@ -1,0 +1,72 @@
+"""What all StreamPublish calls of one process may hold together, so that many streams do not starve everybody else."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service.domain.errors import QuotaExceeded
+
+# A stream that is not read from can hold some 15 MB of messages that came in already.
+STREAMS_MAX = 100
+# Below the number of works that may wait for the writer, so that no item of a stream is refused for the others' sake.
+ITEMS_MAX = 2_048
+BYTES_MAX = 64 * 1024 * 1024
+_RETRY_AFTER_S = 10.0
+
+
+class StreamLimits:
+    """Counts streams, and their items that are being published; whoever finds no room waits, the first one first.
+
+    Args:
+        bytes_max: of the items under way. One that is larger than that goes alone.
+    """
+
+    def __init__(
+        self, *, streams_max: int = STREAMS_MAX, items_max: int = ITEMS_MAX, bytes_max: int = BYTES_MAX
+    ) -> None:
+        self._streams_max = streams_max
+        self._items_max = items_max
+        self._bytes_max = bytes_max
+        self._streams = 0
+        self._items = 0
+        self._bytes = 0
+        self._turn = asyncio.Lock()
+        self._freed = asyncio.Event()
+
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Count one stream.
+
+        Raises:
+            QuotaExceeded: there are as many as there may be.
+        """
+        if self._streams >= self._streams_max:
+            raise QuotaExceeded(
+                f"there are {self._streams_max} streams of StreamPublish on this server already, as many as it takes; "
+                "send more over one stream, or try again later",
+                retry_after_s=_RETRY_AFTER_S,
+            )
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+
+    async def take(self, size: int) -> None:
+        """Wait until there is room for an item of so many bytes, and count it."""
+        async with self._turn:
+            while self._is_full(size):
+                self._freed.clear()
+                await self._freed.wait()
+            self._items += 1
+            self._bytes += size
+
+    def give_back(self, size: int) -> None:
+        """Count an item no more."""
+        self._items -= 1
+        self._bytes -= size
+        self._freed.set()
+
+    def _is_full(self, size: int) -> bool:
+        is_over = self._bytes > 0 and self._bytes + size > self._bytes_max
+        return is_over or self._items >= self._items_max
