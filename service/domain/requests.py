@@ -1,11 +1,14 @@
 """What is sent for an event to a subscription: URL, headers, body. Pure: the same arguments give the same bytes."""
 
+import re
 from collections.abc import Sequence
 
 from service.domain.formats import body_of
 from service.domain.model import ApiKey, Event, SigningKey, Subscription
 from service.domain.outcomes import Request
 from service.domain.signatures import Header, Signable, keys_that_sign, signature_headers
+
+_EMPTY_PATH = re.compile(r"^(https?://[^/?]+)(\?.*)?$")
 
 
 def keys_in_force(keys: Sequence[SigningKey], now_ms: int) -> tuple[SigningKey, ...]:
@@ -32,9 +35,10 @@ def request_of(
         timestamp_s: when this attempt is made, in seconds since the Unix epoch.
     """
     body = body_of(event, subscription.format)
-    signable = Signable(event.id, event.event_type, subscription.url, timestamp_s, body.data)
+    url = requested_url(subscription.url)
+    signable = Signable(event.id, event.event_type, url, timestamp_s, body.data)
     return Request(
-        url=subscription.url,
+        url=url,
         headers=_without_repetition(
             (
                 *subscription.headers.items(),
@@ -49,6 +53,14 @@ def request_of(
         body=body.data,
         timeout_s=subscription.retry_policy_in_force.attempt_timeout_s,
     )
+
+
+def requested_url(url: str) -> str:
+    """Return a URL with the path that is requested: an empty one is requested as `/` (RFC 9112, section 3.2.1).
+
+    A receiver that puts the URL together from what it got has the slash too, and some signatures are over the URL.
+    """
+    return _EMPTY_PATH.sub(r"\1/\2", url)
 
 
 def _api_key_header(api_key: ApiKey | None) -> tuple[Header, ...]:

@@ -1,5 +1,8 @@
 """The request for an event: its headers, their order, and the keys that sign it."""
 
+import base64
+import hashlib
+import hmac
 from typing import Any, Final
 
 import pytest
@@ -99,6 +102,30 @@ def test_key_signs_until_the_moment_at_which_it_expires(expires_in_ms: int | Non
     keys = (SigningKey("old", SECRET, NOW_MS - 1, expire_time_ms), SigningKey("new", SECRET, NOW_MS))
 
     assert expected == [key.key_id for key in keys_in_force(keys, NOW_MS)]
+
+
+@pytest.mark.parametrize(
+    ("url", "requested"),
+    [
+        ("https://h.example", "https://h.example/"),
+        ("http://h.example:8080", "http://h.example:8080/"),
+        ("https://[2600::1]?a=1", "https://[2600::1]/?a=1"),
+        ("https://h.example??", "https://h.example/??"),
+        ("https://h.example/?", "https://h.example/?"),
+        ("https://h.example//a%2Fb?c", "https://h.example//a%2Fb?c"),
+    ],
+)
+def test_url_that_is_signed_is_the_one_that_is_requested(url: str, requested: str) -> None:
+    """HTTP requests an empty path as `/`, so that is what a receiver puts together."""
+    key = SigningKey("key", "secureSigningKey", NOW_MS, scheme=SignatureScheme.MESSAGEBIRD)
+    subscription = subscription_of("s", url=url, signature_scheme=key.scheme, signing_keys=(key,))
+
+    request = request_of(event_of(), subscription, [key], attempt_number=1, timestamp_s=1)
+
+    signed = f"1\n{requested}\n".encode() + hashlib.sha256(request.body).digest()
+    signature = base64.b64encode(hmac.digest(b"secureSigningKey", signed, "sha256")).decode()
+    assert requested == request.url
+    assert signature == dict(request.headers)["messagebird-signature"]
 
 
 def test_repr_of_a_request_shows_no_secret() -> None:
