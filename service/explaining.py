@@ -4,6 +4,7 @@ Reads only: nothing is written, sent or shut. Reasons come from the rules themse
 from the matcher's index; tests hold the two against each other.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -31,6 +32,8 @@ PREVIEW_BODY_BYTES_MAX = 64 * 1024
 DETAIL_CHARACTERS_MAX = 300
 
 _SUBSCRIPTIONS_PER_READ = 200
+# Whoever asks more often at once waits: with slow filters one answer can take many seconds, in slices.
+_AT_ONCE_MAX = 4
 _HIDDEN = "***"
 _KEY_ID = "preview"
 
@@ -104,6 +107,7 @@ class Explainer:
         self._clock = clock
         self._rng = rng
         self._cpu_s = cpu_s
+        self._turns = asyncio.Semaphore(_AT_ONCE_MAX)
 
     async def explain(
         self, workspace: Workspace, event: Event, *, candidate: Subscription | None, preview_subscription: str
@@ -128,7 +132,8 @@ class Explainer:
         previewed = await self._find(workspace, preview_subscription) if preview_subscription else None
         deciding = _Deciding(event, self._cpu_s)
         decisions = [] if candidate is None else [deciding.decision(candidate)]
-        saved, truncated = await self._decisions(workspace, deciding)
+        async with self._turns:
+            saved, truncated = await self._decisions(workspace, deciding)
         decisions += saved
         if previewed is not None and all(each.subscription != previewed.name for each in saved):
             decisions.append(deciding.decision(previewed))

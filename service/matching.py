@@ -48,6 +48,7 @@ class WorkspaceMatcher:
     def __init__(self, shut: Callable[[Rule], Awaitable[None]], *, cpu_s: CpuClock = thread_cpu_s) -> None:
         self.revision = _NEVER_LOADED
         self.loading = asyncio.Lock()
+        self._evaluating = asyncio.Lock()
         self._shut = shut
         self._cpu_s = cpu_s
         self._rules: dict[str, Rule] = {}
@@ -91,6 +92,11 @@ class WorkspaceMatcher:
         """Return those of the candidates whose filter is true. `slow` are the rules found too slow before."""
         if not any(rule.filter for rule in candidates):
             return candidates
+        # However many publishes a workspace makes at once, its filters get one slice among those of the others.
+        async with self._evaluating:
+            return await self._evaluated(candidates, event, slice_, slow=slow)
+
+    async def _evaluated(self, candidates: list[Rule], event: Event, slice_: CpuSlice, *, slow: set[str]) -> list[Rule]:
         shown = FilterInput(event)
         wanting = []
         for rule in candidates:

@@ -12,11 +12,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 GUARD = "tidings_is_late"
 """The function that every guarded loop calls before each turn: true ends the loop."""
 
-PATTERNS_WEIGHT_MAX = 256
+PATTERNS_WEIGHT_MAX = 128
 SEARCHES_MAX = 4
 
 _LOOPS = frozenset({"all", "exists"})
@@ -93,38 +94,51 @@ class FilterText:
 
     def problem(self) -> Problem | None:
         """Return the first thing that a filter must not do; None if there is none."""
-        weight = searches = 0
+        rules = (self._reserved, self._literals, self._patterns, self._searches, self._time_zones)
+        found = [problem for rule in rules for problem in islice(rule(), 1)]
+        return min(found, key=lambda problem: (problem.line, problem.column), default=None)
+
+    def _reserved(self) -> Iterator[Problem]:
         for index, token in enumerate(self._tokens):
             if token.text == GUARD:
-                return self._at(index, f"the name {GUARD} is reserved")
+                yield self._at(index, f"the name {GUARD} is reserved")
+
+    def _literals(self) -> Iterator[Problem]:
+        for index, token in enumerate(self._tokens):
             if token.text in ("[", "{") and self._loops and self._is_variable_literal(index):
-                return self._at(
+                yield self._at(
                     index, "a list or map that is written into a filter with all() or exists() may hold constants only"
                 )
-            if self._calls(index, "matches"):
-                argument = self._last_argument(index)
-                pattern = None if argument is None else _plain(argument)
-                if pattern is None:
-                    return self._at(index, "matches() takes its pattern as one string, best as a raw one: r'...'")
-                weight += _weight(pattern)
-                if weight > PATTERNS_WEIGHT_MAX:
-                    return self._at(
-                        index,
-                        f"the patterns of matches() may have {PATTERNS_WEIGHT_MAX} parts in all, repetitions {{n}} "
-                        "counted n times",
-                    )
-            if self._calls(index, "contains") and self._last_argument(index) is None:
-                searches += 1
-                if searches > SEARCHES_MAX:
-                    return self._at(
-                        index,
-                        f"contains() may look for what is not written as one string at most {SEARCHES_MAX} times",
-                    )
+
+    def _patterns(self) -> Iterator[Problem]:
+        weight = 0
+        for index in self._calls_of("matches"):
+            argument = self._last_argument(index)
+            pattern = None if argument is None else _plain(argument)
+            if pattern is None:
+                yield self._at(index, "matches() takes its pattern as one string, best as a raw one: r'...'")
+                return
+            weight += _weight(pattern)
+            if weight > PATTERNS_WEIGHT_MAX:
+                yield self._at(
+                    index,
+                    f"the patterns of matches() may have {PATTERNS_WEIGHT_MAX} parts in all, repetitions {{n}} counted "
+                    "n times",
+                )
+
+    def _searches(self) -> Iterator[Problem]:
+        unwritten = (index for index in self._calls_of("contains") if self._last_argument(index) is None)
+        for index in islice(unwritten, SEARCHES_MAX, None):
+            yield self._at(
+                index, f"contains() may look for what is not written as one string at most {SEARCHES_MAX} times"
+            )
+
+    def _time_zones(self) -> Iterator[Problem]:
+        for index in range(len(self._tokens)):
             if self._is_bad_time_zone(index):
-                return self._at(
+                yield self._at(
                     index, "a time zone is given as one string: a name such as 'Europe/Berlin', or 'UTC' or '+02:00'"
                 )
-        return None
 
     def constants(self) -> Iterator[tuple[str, Problem]]:
         """Yield what can be judged without an event, and what is wrong if its evaluation fails: patterns, time zones.
@@ -166,8 +180,10 @@ class FilterText:
     def _is_call(self, index: int) -> bool:
         return index + 1 < len(self._tokens) and self._tokens[index + 1].text == "("
 
-    def _calls(self, index: int, function: str) -> bool:
-        return self._tokens[index].text == function and self._is_call(index)
+    def _calls_of(self, function: str) -> Iterator[int]:
+        for index, token in enumerate(self._tokens):
+            if token.text == function and self._is_call(index):
+                yield index
 
     def _is_variable_literal(self, index: int) -> bool:
         """Say whether a list or map begins here, and holds more than constants."""
