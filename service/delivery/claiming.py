@@ -144,9 +144,9 @@ class TickWork:
 class TakeOverWork:
     """Takes over the claims of other processes whose leases end by `due_until_ms`, as a work; returns how many.
 
-    Each is recorded as INTERRUPTED and made due again. The first interruptions in a row are free. From the third on
-    each one moves the notification on in its retry schedule, so that a request which brings the server down does not
-    do so for ever.
+    Each is recorded as INTERRUPTED and made due again, unless it was cancelled: then it stays so. The first
+    interruptions in a row are free. From the third on each one moves the notification on in its retry schedule, so that
+    a request which brings the server down does not do so for ever.
     """
 
     owner: str

@@ -1,6 +1,7 @@
 """What moves notifications from outside of the delivery engine, in SQL: a caller's retry or cancel, and sweeps.
 
-Retry and cancel count the claim up, so that an attempt which is under way cannot change the state any more.
+Retry and cancel count the claim up, so that an attempt which is under way cannot change the state any more. A cancel
+leaves the lease: until that attempt is recorded, by its own process or by one that takes it over, there is no retry.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ SELECT_PENDING_AFTER: Final[LiteralString] = """
 
 CANCEL_PENDING: Final[LiteralString] = """
     UPDATE notifications SET
-        state = 'CANCELLED', complete_time = :now, held = 0, lease_owner = NULL, claim = claim + 1
+        state = 'CANCELLED', complete_time = :now, held = 0, claim = claim + 1
     WHERE id = :id AND complete_time IS NULL
     RETURNING id
 """
@@ -70,7 +71,7 @@ def retry_now(tx: Transaction, notification_id: str, *, now_ms: int) -> bool:
     """Make a notification ready, whatever came of it, with its retry schedule from the beginning.
 
     Returns:
-        Whether it could be done: not while an attempt is under way.
+        Whether it could be done: not while an attempt is under way, also of one that was cancelled.
     """
     if not tx.rows(RETRY_NOW, id=notification_id, now=now_ms):
         return False

@@ -2,7 +2,7 @@
 
 A lane is the READY rows of one subscription. A claim turns a READY row into a WAITING one that is leased to this
 process; `claim` is its fencing token, which every claim, release, retry and cancel counts up and which is never given
-back.
+back. The lease lasts until the attempt is recorded, also where the notification was cancelled meanwhile.
 Lanes, timer and leases are a partial index each, so that no query here looks at a row that it does not want.
 """
 
@@ -88,7 +88,7 @@ COUNT_ATTEMPT: Final[LiteralString] = """
 FINISH: Final[LiteralString] = """
     UPDATE notifications SET
         state = :state, complete_time = :now, failure_reason = :failure_reason, lease_owner = NULL, interruptions = 0
-    WHERE id = :id AND claim = :claim AND lease_owner IS NOT NULL
+    WHERE id = :id AND claim = :claim AND lease_owner IS NOT NULL AND complete_time IS NULL
     RETURNING id
 """
 
@@ -96,8 +96,15 @@ RETRY_LATER: Final[LiteralString] = """
     UPDATE notifications SET
         state = :state, due_at = :due_at, schedule_step = :schedule_step, interruptions = :interruptions,
         lease_owner = NULL
-    WHERE id = :id AND claim = :claim AND lease_owner IS NOT NULL
+    WHERE id = :id AND claim = :claim AND lease_owner IS NOT NULL AND complete_time IS NULL
     RETURNING id
+"""
+
+# The cancel counted the claim up by one, so it is the attempt's number plus one here; whoever takes over read it so.
+# What is older is another attempt's, and must not end this lease.
+END_CANCELLED: Final[LiteralString] = """
+    UPDATE notifications SET lease_owner = NULL
+    WHERE id = :id AND claim - 1 <= :claim AND lease_owner IS NOT NULL AND complete_time IS NOT NULL
 """
 
 RELEASE_LEASE: Final[LiteralString] = """
@@ -240,10 +247,14 @@ def count_attempts(tx: Transaction, notification_ids: Sequence[str]) -> list[int
 
 
 def end_claims(tx: Transaction, ends: Sequence[Finished | Postponed], *, now_ms: int) -> list[bool]:
-    """End claims; say of each whether it was current. Stale ones change no state."""
+    """End claims; say of each whether it was current. Stale ones change no state.
+
+    A notification that was cancelled under its claim is such a one: it only comes free of the lease.
+    """
     finished = iter(_finish(tx, [each for each in ends if isinstance(each, Finished)], now_ms=now_ms))
     postponed = iter(_postpone(tx, [each for each in ends if isinstance(each, Postponed)], now_ms=now_ms))
     current = [next(finished if isinstance(each, Finished) else postponed) for each in ends]
+    _end_cancelled(tx, [each for each, is_current in zip(ends, current, strict=True) if not is_current])
     _log_ends(tx, ends, current, now_ms=now_ms)
     return current
 
@@ -283,8 +294,16 @@ def _postpone(tx: Transaction, postponed: Sequence[Postponed], *, now_ms: int) -
     return [bool(rows) for rows in changed]
 
 
+def _end_cancelled(tx: Transaction, stale: Sequence[Finished | Postponed]) -> None:
+    tx.each(END_CANCELLED, [{"id": each.notification_id, "claim": each.claim} for each in stale])
+
+
 def release_leases(tx: Transaction, claims: Sequence[Claimed], *, now_ms: int) -> None:
-    """Give claims back unattempted: they are ready again, and their count of attempts stays."""
+    """Give claims back unattempted: they are ready again, and their count of attempts stays.
+
+    One whose notification was cancelled meanwhile is not given back. It is never made again, so whoever takes it over
+    records it.
+    """
     tx.each(RELEASE_LEASE, [{"id": each.notification_id, "claim": each.claim, "now": now_ms} for each in claims])
 
 

@@ -107,8 +107,8 @@ V1: Final[tuple[LiteralString, ...]] = (
     )
     """,
     # state is READY (may go now), WAITING (not before due_at: a retry, a lease, a hold) or an end state. lease_owner is
-    # set while an attempt is under way. claim is the fencing token: only the holder of the current number may change
-    # the state.
+    # set while an attempt is under way, also of one that was CANCELLED meanwhile. claim is the fencing token: only the
+    # holder of the current number may change the state.
     """
     CREATE TABLE notifications (
         id TEXT NOT NULL PRIMARY KEY,
