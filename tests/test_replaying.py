@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, Final
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.delivery.replayer import Replayer
 from service.domain.errors import InvalidField, ResourceNotFound, StateConflict
@@ -21,6 +22,7 @@ from service.storage import events, queue, subscriptions
 from service.storage.database import Database
 from service.storage.sqlite import SqliteDatabase
 from tests.fakes import (
+    HOUR_MS,
     NOW_MS,
     SECOND_MS,
     WAIT_S,
@@ -29,6 +31,7 @@ from tests.fakes import (
     HookedDatabase,
     change,
     event_of,
+    listen,
     owe,
     subscribe,
     subscription_of,
@@ -47,10 +50,13 @@ class FakeCpu:
     """A CPU of which looking at the clock takes as long as is set."""
 
     seconds_per_look: float = 0.0
+    is_broken: bool = False
     looks: int = 0
     _used_s: float = 0.0
 
     def __call__(self) -> float:
+        if self.is_broken:
+            raise ZeroDivisionError
         self.looks += 1
         self._used_s += self.seconds_per_look
         return self._used_s
@@ -255,6 +261,7 @@ async def test_event_that_the_format_cannot_carry_fails_at_once(replaying: Repla
         past_event("is-no-object", age_s=1, payload=b"[]", **code),
     )
     await change(replaying.database, subscription_of("a", format=Format.EVENT_CODE))
+    await listen(replaying.database)
 
     await replaying.replay(UNMATCHED_TOO)
 
@@ -343,6 +350,55 @@ async def test_low_rate_does_not_slow_down_what_is_not_sent(replaying: Replaying
 
     assert [0, 100_000] == [row["create_time"] - NOW_MS - 1 for row in await replaying.made()]
     assert NOW_MS + 1 + 100_000 == ended.complete_time_ms
+
+
+async def test_slice_that_crashes_is_logged_and_tried_again_after_a_minute_and_the_others_go_on(
+    replaying: Replaying,
+) -> None:
+    """A bug that one event triggers, here: whoever evaluates a filter meets it. Nothing is made of that slice."""
+    await accept_unmatched(replaying.database, past_event("1"))
+    await change(replaying.database, subscription_of("a", filter="event.id != ''"))
+    replaying.cpu.is_broken = True
+    bad, good = await replaying.create(UNMATCHED_TOO), await replaying.create(UNMATCHED_TOO, uid="b")
+
+    with capture_logs() as logs:
+        waits = [await replaying.replayer.take_turn() for _ in range(3)]
+        between = [(await replaying.replays.get(name)).state for name in (bad, good)]
+        replaying.clock.advance(60 * SECOND_MS - 1)
+        waits.append(await replaying.replayer.take_turn())
+        replaying.clock.advance(1)
+        waits += [await replaying.replayer.take_turn() for _ in range(2)]
+    replaying.cpu.is_broken = False
+    [ended] = await replaying.finish(bad)
+
+    assert [0, 0, 60, 0.001, 0, 60] == waits
+    assert [ReplayState.RUNNING, ReplayState.SUCCEEDED] == between
+    assert [("replay.crashed", "error", bad.name, True)] * 2 == [
+        (each["event"], each["log_level"], each["replay"], each["exc_info"]) for each in logs
+    ]
+    assert (ReplayState.SUCCEEDED, 1) == (ended.state, ended.created_count)
+    assert {"a", "b"} == {row["subscription_uid"] for row in await replaying.made()}
+
+
+async def test_clock_that_was_ahead_does_not_stall_a_replay_and_the_rate_is_kept_from_then_on(
+    replaying: Replaying,
+) -> None:
+    """By the clock as it is now, although ids keep the time of before; and though others have turns all the time."""
+    await accept_many(replaying.database, 8, ["a", "b"])
+    replaying.clock.advance(HOUR_MS)
+    name = await replaying.create(replace(EVERYTHING, max_rate_per_second=2))
+    await replaying.replayer.take_turn()
+    replaying.clock.advance(-HOUR_MS)
+    other = await replaying.create(replace(EVERYTHING, max_rate_per_second=0.1), uid="b")
+
+    waits, progress = [], []
+    for _ in range(5):
+        waits.append(await replaying.replayer.take_turn())
+        replaying.clock.advance(math.ceil(waits[-1] * 1000))
+        progress.append([(await replaying.replays.get(each)).created_count for each in (name, other)])
+
+    assert [0, 0, 1, 0, 1] == waits
+    assert [[4, 0], [4, 1], [4, 1], [6, 1], [6, 1]] == progress
 
 
 async def test_interrupted_replay_goes_on_where_it_stood(

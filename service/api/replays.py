@@ -8,12 +8,11 @@ from service.api.convert import bound_ms, enum_members, required, time_ns, times
 from service.domain.errors import InvalidField
 from service.domain.model import NotificationState
 from service.domain.names import parse_child, parse_replay
-from service.domain.replays import Replay, ReplayRequest
+from service.domain.replays import RATE_MIN, Replay, ReplayRequest
 from service.replaying.replays import Replays
 from tidings.v1 import notifications_pb2 as pb
 from tidings.v1 import notifications_pb2_grpc as pb_grpc
 
-_RATE_MIN = 0.01
 _RATE_MAX = 10_000.0
 
 
@@ -87,7 +86,7 @@ def _rate(message: pb.Replay) -> float | None:
     if not message.HasField("max_rate_per_second"):
         return None
     rate = message.max_rate_per_second
-    if not (math.isfinite(rate) and _RATE_MIN <= rate <= _RATE_MAX):
+    if not (math.isfinite(rate) and RATE_MIN <= rate <= _RATE_MAX):
         raise InvalidField("replay.max_rate_per_second", f"must be 0.01 to 10,000; got {rate}")
     return rate
 

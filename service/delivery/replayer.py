@@ -4,16 +4,17 @@ What a slice made and how far it came are committed together, so a replay that i
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
 from service.delivery.slices import AT_ONCE, NOTHING_LEFT, work_in_slices
 from service.domain.clock import Clock, CpuClock, thread_cpu_s
+from service.domain.errors import Unavailable
 from service.domain.ids import Ids, uuid7_time_ms
 from service.domain.model import Subscription
-from service.domain.replays import pause_ms, slice_notifications_max
+from service.domain.replays import PAUSE_MS_MAX, pause_ms, slice_notifications_max
 from service.replaying.selection import Selected, Selections, select
 from service.storage import announcements, notifications, replays, subscriptions
 from service.storage.database import Database, Transaction
@@ -21,6 +22,8 @@ from service.storage.notifications import NewNotification
 from service.storage.replays import Progress, RunningReplay
 
 _POLL_S = 1.0
+_CRASH_PAUSE_MS = 60_000
+_WAIT_MS_MAX = max(PAUSE_MS_MAX, _CRASH_PAUSE_MS)
 
 _log = structlog.get_logger()
 
@@ -31,6 +34,8 @@ class Replayer:
     A slice is one transaction of at most 500 notifications, so that publishes go on in between. Of a replay with a
     max_rate_per_second it is at most the notifications of one second, and the next slice comes when that time is over;
     when that is, is stored, so the rate is kept across restarts too.
+
+    A slice that a fault of this server ends is logged, and tried again after a minute; the other replays go on.
     """
 
     def __init__(
@@ -59,18 +64,35 @@ class Replayer:
 
     async def take_turn(self) -> float:
         """Carry out one slice of the replay whose turn it is; return in how many seconds the next one may come."""
-        running = await self._database.read(replays.next_running)
+        now_ms = self._clock.now_ms()
+        running = await self._database.read(
+            lambda tx: replays.next_running(tx, now_ms=now_ms, wait_ms_max=_WAIT_MS_MAX)
+        )
         if running is None:
             return NOTHING_LEFT
-        now_ms = self._clock.now_ms()
         if running.next_time_ms > now_ms:
             return (running.next_time_ms - now_ms) / 1000
+        try:
+            await self._go_on_with(running)
+        except Unavailable:
+            raise
+        except Exception:
+            # The boundary of one slice: a bug that one event triggers must not stop the others.
+            _log.exception("replay.crashed", replay=running.replay.name)
+            await self._put_off(running)
+        return AT_ONCE
+
+    async def _go_on_with(self, running: RunningReplay) -> None:
         subscription = await self._database.read(lambda tx: _subscription(tx, running))
         if subscription is None:
+            now_ms = self._clock.now_ms()
             await self._database.write(lambda tx: replays.cancel(tx, running.replay.id, now_ms=now_ms))
-            return AT_ONCE
+            return
         await self._make_slice(running, subscription)
-        return AT_ONCE
+
+    async def _put_off(self, running: RunningReplay) -> None:
+        next_time_ms = self._clock.now_ms() + _CRASH_PAUSE_MS
+        await self._database.write(lambda tx: replays.put_off(tx, running, next_time_ms=next_time_ms))
 
     async def _make_slice(self, running: RunningReplay, subscription: Subscription) -> None:
         found = await select(
@@ -83,7 +105,7 @@ class Replayer:
         )
         if found.filter_is_too_slow:
             await self._shut_filter(subscription)
-        work = SliceWork(running, found, ids=self._ids, now_ms=self._clock.now_ms())
+        work = SliceWork(running, found, ids=self._ids, clock=self._clock)
         if await self._database.write(work) and found.selected:
             self._on_made()
 
@@ -104,16 +126,16 @@ class SliceWork:
     running: RunningReplay
     found: Selections
     ids: Ids
-    now_ms: int
+    clock: Clock
 
     def __call__(self, tx: Transaction) -> bool:
         """Make the notifications, and note how far the replay came."""
         # The subscription is locked before the replay, as by whoever deletes it.
         if not replays.lock_living(tx, self.running.replay.subscription_uid):
-            replays.cancel(tx, self.running.replay.id, now_ms=self.now_ms)
+            replays.cancel(tx, self.running.replay.id, now_ms=self.clock.now_ms())
             return False
         made = [self._owed(each) for each in self.found.selected]
-        if not replays.advance(tx, self.running, self._progress(made)):
+        if not replays.advance(tx, self.running, self._progress(len(made))):
             return False
         notifications.insert(tx, made)
         announcements.insert(tx, notifications.failures(made, self.ids))
@@ -134,16 +156,17 @@ class SliceWork:
             failure_reason=selected.failure_reason,
         )
 
-    def _progress(self, made: Sequence[NewNotification]) -> Progress:
-        # By the time of the last notification, for this transaction may have waited for the writer since `now_ms`.
-        last_ms = made[-1].create_time_ms if made else self.now_ms
+    def _progress(self, made: int) -> Progress:
+        # As it is now that they are made, for this transaction may have waited for the writer. By the clock and not by
+        # their ids, which keep the time of a clock that was ahead.
+        now_ms = self.clock.now_ms()
         return Progress(
             position=self.found.position,
             examined=self.found.examined,
-            created=len(made),
-            next_time_ms=last_ms + pause_ms(self.running.replay.max_rate_per_second, made=len(made)),
+            created=made,
+            next_time_ms=now_ms + pause_ms(self.running.replay.max_rate_per_second, made=made),
             is_last=self.found.is_last,
-            now_ms=last_ms,
+            now_ms=now_ms,
         )
 
 

@@ -13,6 +13,9 @@ from service.domain.patterns import matches
 SLICE_EVENTS_MAX = 500
 """How many events are looked at, and how many notifications made, in one transaction."""
 
+RATE_MIN = 0.01
+"""The lowest rate that a replay may ask for, in notifications per second."""
+
 
 class ReplayState(StrEnum):
     """Where a replay stands."""
@@ -120,3 +123,7 @@ def slice_notifications_max(max_rate_per_second: float | None) -> int:
 def pause_ms(max_rate_per_second: float | None, *, made: int) -> int:
     """Return how long after a slice the next one may come at the earliest, so that the rate is kept."""
     return 0 if max_rate_per_second is None else math.ceil(made * 1000 / max_rate_per_second)
+
+
+PAUSE_MS_MAX = pause_ms(RATE_MIN, made=1)
+"""No replay waits longer for its next slice, whatever its rate."""

@@ -35,13 +35,14 @@ SELECT_LAST_NUMBER: Final[LiteralString] = """
 
 SELECT_HORIZON: Final[LiteralString] = "SELECT number FROM change_horizon WHERE id = 1"
 
+# number + 0 is what changes_by_workspace has, and what the primary key cannot be searched by.
 SELECT_AFTER: Final[LiteralString] = """
     SELECT
         number, notification_id, subscription_uid, state, attempt_count, next_attempt_time, complete_time,
         failure_reason, attempt_number
     FROM changes
-    WHERE workspace = :workspace AND number > :after AND number <= :until
-    ORDER BY number LIMIT :limit
+    WHERE workspace = :workspace AND number + 0 > :after AND number + 0 <= :until
+    ORDER BY number + 0 LIMIT :limit
 """
 
 SELECT_WORKSPACES_AFTER: Final[LiteralString] = """

@@ -1,7 +1,7 @@
 """Replays in SQL: what was asked for, how far each one came, and the past events that it looks at."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, LiteralString
 
 from service.domain.model import NotificationState
@@ -43,6 +43,11 @@ SELECT_NEXT_RUNNING: Final[LiteralString] = f"""
     WHERE state = 'RUNNING' ORDER BY next_time LIMIT 1
 """
 
+SELECT_TOO_FAR_AHEAD: Final[LiteralString] = f"""
+    SELECT {_COLUMNS}, position_time, position_id, next_time FROM replays
+    WHERE state = 'RUNNING' AND next_time > :latest ORDER BY next_time LIMIT 1
+"""
+
 ADVANCE: Final[LiteralString] = """
     UPDATE replays SET
         position_time = :position_time, position_id = :position_id, next_time = :next_time,
@@ -50,6 +55,11 @@ ADVANCE: Final[LiteralString] = """
         state = :state, complete_time = :complete_time
     WHERE id = :id AND state = 'RUNNING' AND position_time = :from_time AND position_id = :from_id
     RETURNING id
+"""
+
+PUT_OFF: Final[LiteralString] = """
+    UPDATE replays SET next_time = :next_time
+    WHERE id = :id AND state = 'RUNNING' AND position_time = :from_time AND position_id = :from_id
 """
 
 CANCEL: Final[LiteralString] = """
@@ -187,13 +197,18 @@ def running_count(tx: Transaction, subscription_uid: str) -> int:
     return int(tx.rows(COUNT_RUNNING, subscription_uid=subscription_uid)[0]["running"])
 
 
-def next_running(tx: Transaction) -> RunningReplay | None:
-    """Return the replay whose turn comes next, which may be later; None when none is RUNNING."""
+def next_running(tx: Transaction, *, now_ms: int, wait_ms_max: int) -> RunningReplay | None:
+    """Return the replay whose turn comes next, which may be later; None when none is RUNNING.
+
+    Args:
+        wait_ms_max: what none waits longer than. One that seems to had its time from a clock that was ahead, so its
+            turn has come: before the others, or they might keep it waiting until that time comes.
+    """
+    found = tx.rows(SELECT_TOO_FAR_AHEAD, latest=now_ms + wait_ms_max)
+    if found:
+        return replace(_running(found[0]), next_time_ms=now_ms)
     found = tx.rows(SELECT_NEXT_RUNNING)
-    if not found:
-        return None
-    row = found[0]
-    return RunningReplay(_replay(row), Position(row["position_time"], row["position_id"]), row["next_time"])
+    return _running(found[0]) if found else None
 
 
 def advance(tx: Transaction, running: RunningReplay, progress: Progress) -> bool:
@@ -212,6 +227,17 @@ def advance(tx: Transaction, running: RunningReplay, progress: Progress) -> bool
             state=(ReplayState.SUCCEEDED if progress.is_last else ReplayState.RUNNING).value,
             complete_time=progress.now_ms if progress.is_last else None,
         )
+    )
+
+
+def put_off(tx: Transaction, running: RunningReplay, *, next_time_ms: int) -> None:
+    """Let a replay wait, unless it was cancelled or moved on since it was read."""
+    tx.execute(
+        PUT_OFF,
+        id=running.replay.id,
+        from_time=running.position.time_ms,
+        from_id=running.position.event_id,
+        next_time=next_time_ms,
     )
 
 
@@ -275,6 +301,10 @@ def _newest_state_params(replay: Replay, event: Row) -> Mapping[str, Value]:
 
 def _shown(stored_state: str) -> NotificationState:
     return NotificationState.PENDING if stored_state in ("READY", "WAITING") else NotificationState(stored_state)
+
+
+def _running(row: Row) -> RunningReplay:
+    return RunningReplay(_replay(row), Position(row["position_time"], row["position_id"]), row["next_time"])
 
 
 def _replay(row: Row) -> Replay:

@@ -214,22 +214,28 @@ async def test_attempt_under_way_is_recorded_and_does_not_bring_a_cancelled_noti
     found = await attempted(tenant, name, 1)
 
     assert (CANCELLED, 0) == (cancelled.state, cancelled.attempt_count)
+    assert not cancelled.HasField("next_attempt_time")
     assert (CANCELLED, AttemptOutcome.ATTEMPT_OUTCOME_SUCCEEDED) == (found.state, found.last_attempt.outcome)
     assert cancelled.complete_time == found.complete_time
 
 
-async def test_retry_after_cancel_is_not_ended_by_the_attempt_from_before(
+async def test_retry_of_a_cancelled_notification_is_refused_until_its_attempt_is_recorded(
     tenant: Tenant, receiver: Receiver, gate: Gate
 ) -> None:
-    """Both are recorded; the state is that of the attempt which was asked for."""
+    """However often it is cancelled meanwhile; the receiver never has two requests of one notification at once."""
     name = await published(tenant, f"{receiver.url}/slow/204")
     await receiver.wait_for(1)
-    await tenant.call("CancelNotification", name=name)
+    for _ in range(2):
+        await tenant.call("CancelNotification", name=name)
 
-    await tenant.call("RetryNotification", name=name)
-    await receiver.wait_for(2)
+    refusal = await refused(tenant, "RetryNotification", name)
     gate.open.set()
+    cancelled = await attempted(tenant, name, 1)
+    await tenant.call("RetryNotification", name=name)
 
+    assert ("FAILED_PRECONDITION", "STATE_CONFLICT") == (refusal.code, refusal.reason)
+    assert f'"{name}" cannot be retried: an attempt is under way; wait for its outcome' == refusal.message
+    assert CANCELLED == cancelled.state
     assert SUCCEEDED == (await attempted(tenant, name, 2)).state
     assert [(1, 204), (2, 204)] == await outcomes(tenant, name)
 

@@ -23,6 +23,7 @@ from tests.fakes import (
     CountingIds,
     change,
     event_of,
+    listen,
     outcomes,
     owe,
     states,
@@ -274,6 +275,7 @@ async def test_tick_promotes_what_is_due_and_says_what_comes_next(database: Sqli
 
 async def test_two_interruptions_in_a_row_are_free_and_the_third_moves_the_schedule(database: SqliteDatabase) -> None:
     """A request that brings the server down must not do so for ever."""
+    await listen(database)
     await subscribe(database, subscription_of("a", retry_policy=TWO_RETRIES))
     [one] = await owe(database, event_of(), ["a"])
     seen = []
@@ -333,7 +335,7 @@ async def test_tick_takes_over_leases_that_ended_and_claims_them(database: Sqlit
 
 
 async def test_abandoned_claim_of_a_deleted_subscription_ends_cancelled(database: SqliteDatabase) -> None:
-    """Its attempt is recorded, it is not sent again, and the sweep still finds it, in whichever order they come."""
+    """Its attempt is recorded and it is not sent again, in whichever order the sweep and the taking over come."""
     await subscribe(database, subscription_of("a"))
     before, after = await owe(database, event_of(), ["a", "a"])
     await claim_as_another(database, "a")
@@ -345,7 +347,35 @@ async def test_abandoned_claim_of_a_deleted_subscription_ends_cancelled(database
 
     assert [] == found.claims
     assert ["CANCELLED", "CANCELLED"] == await states(database, [before, after])
-    assert [[], [(1, "INTERRUPTED")]] == [await outcomes(database, each) for each in (before, after)]
+    assert [[(1, "INTERRUPTED")]] * 2 == [await outcomes(database, each) for each in (before, after)]
+    assert 0 == await take_over(database, due_until_ms=NOW_MS + 9 * LEASE_MS)
+
+
+@pytest.mark.parametrize("interruptions", [0, 2, 4])
+async def test_taking_over_a_cancelled_notification_leaves_it_cancelled(
+    database: SqliteDatabase, interruptions: int
+) -> None:
+    """Also when it would be the end of its schedule, and then nothing is announced. It can be retried afterwards."""
+    await listen(database)
+    await subscribe(database, subscription_of("a", retry_policy=TWO_RETRIES))
+    [one] = await owe(database, event_of(), ["a"])
+    for _ in range(interruptions):
+        await claim_as_another(database, "a")
+        await take_over(database, due_until_ms=NOW_MS + LEASE_MS)
+        await database.write(lambda tx: queue.promote_due(tx, now_ms=NOW_MS + DAYS_14_MS, limit=9))
+    await claim_as_another(database, "a")
+    await database.write(lambda tx: interventions.cancel(tx, [one], now_ms=NOW_MS + 5))
+    cancelled = await stored(database, one)
+    assert not await database.write(lambda tx: interventions.retry_now(tx, one, now_ms=NOW_MS))
+
+    assert 1 == await take_over(database, due_until_ms=NOW_MS + LEASE_MS)
+
+    expected = {**cancelled, "lease_owner": None, "attempt_count": interruptions + 1}
+    assert ("CANCELLED", expected) == (cancelled["state"], await stored(database, one))
+    assert (interruptions + 1, "INTERRUPTED") == (await outcomes(database, one))[-1]
+    assert [] == await database.read(lambda tx: announcements.after(tx, "", limit=9))
+    assert 0 == await take_over(database, due_until_ms=NOW_MS + LEASE_MS)
+    assert await database.write(lambda tx: interventions.retry_now(tx, one, now_ms=NOW_MS))
 
 
 async def test_repeated_interruption_of_a_deleted_subscription_is_decided_by_the_default_policy(

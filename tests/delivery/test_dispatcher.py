@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from service.delivery.courier import Courier
 from service.delivery.dispatcher import Dispatcher
 from service.domain.outcomes import Reply, Request, Unreachable
-from service.storage import queue
+from service.storage import interventions, queue
 from service.storage.database import Database
 from service.storage.queue import LaneClaim
 from service.storage.sqlite import SqliteDatabase
@@ -452,6 +452,59 @@ async def test_claims_of_an_earlier_process_are_taken_over_at_the_start_however_
         await transport.sent(1)
 
     assert [(1, "INTERRUPTED"), (2, "SUCCEEDED")] == await outcomes(database, one)
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+async def test_attempt_of_a_cancelled_notification_that_never_ends_is_recorded_by_the_next_process(
+    database: SqliteDatabase, clock: FakeClock, is_killed: bool
+) -> None:
+    """Whether the process died, or stopped and broke it off: the receiver may have it, and it is not sent again."""
+    await subscribe(database, subscription_of("a"))
+    [one] = await owe(database, event_of(), ["a"])
+    first = FakeTransport(Gate())
+    dispatcher = dispatcher_of(database, first, clock, owner="first")
+    run = asyncio.create_task(dispatcher.run())
+    await first.sent(1)
+    await database.write(lambda tx: interventions.cancel(tx, [one], now_ms=NOW_MS))
+    if is_killed:
+        run.cancel()
+    else:
+        dispatcher.stop(drain_timeout_s=0)
+    await asyncio.wait([run])
+    between = await outcomes(database, one)
+
+    next_ = FakeTransport()
+    async with running(dispatcher_of(database, next_, clock)):
+        await owe(database, event_of("2"), ["a"])
+        await next_.sent(1)
+
+    row = await stored(database, one)
+    assert ([], [(1, "INTERRUPTED")]) == (between, await outcomes(database, one))
+    assert ("CANCELLED", None, 1) == (row["state"], row["lease_owner"], len(next_.requests))
+
+
+async def test_own_attempt_of_a_cancelled_notification_is_not_taken_over(
+    database: SqliteDatabase, clock: FakeClock
+) -> None:
+    """Whatever the clock says. When it ends, what came of it is recorded."""
+    await subscribe(database, *map(subscription_of, "ab"))
+    [one] = await owe(database, event_of(), ["a"])
+    gate = Gate()
+    transport = FakeTransport(lambda request: gate(request) if "//a." in request.url else reply_of(204))
+    dispatcher = dispatcher_of(database, transport, clock)
+    async with running(dispatcher):
+        await transport.sent(1)
+        await database.write(lambda tx: interventions.cancel(tx, [one], now_ms=NOW_MS))
+        clock.advance(5 * HOUR_MS)
+        await owe(database, event_of("2"), ["b"])
+        dispatcher.wake()
+        await transport.sent(2)
+        between = await outcomes(database, one)
+        gate.opened.set()
+
+    row = await stored(database, one)
+    assert ([], [(1, "SUCCEEDED")]) == (between, await outcomes(database, one))
+    assert ("CANCELLED", None) == (row["state"], row["lease_owner"])
 
 
 async def test_dispatcher_goes_on_when_the_database_answers_again(database: SqliteDatabase, clock: FakeClock) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from service.domain.errors import InvalidField
 from service.domain.model import NotificationState
 from service.domain.replays import (
+    PAUSE_MS_MAX,
     SLICE_EVENTS_MAX,
     Replay,
     ReplayRequest,
@@ -139,6 +140,7 @@ def test_slice_has_at_most_one_second_worth_of_notifications(rate: float) -> Non
     assert most <= max(1, rate)
     assert most * 1000 / rate <= pause_ms(rate, made=most) <= most * 1000 / rate + 1
     assert 0 == pause_ms(rate, made=0)
+    assert pause_ms(rate, made=most) <= PAUSE_MS_MAX
 
 
 def test_replay_without_a_rate_never_pauses() -> None:

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
+from typing import Any, Final
+
+import pytest
 
 from service.delivery.claiming import TakeOverWork, TickWork
 from service.domain.model import Attempt, AttemptOutcome, FailureReason, NotificationState
@@ -145,16 +148,23 @@ async def test_claim_that_ends_without_an_attempt_is_a_change_unless_it_was_stal
     assert [] == again
 
 
-async def test_two_attempts_recorded_at_once_are_told_in_the_order_of_their_numbers(database: Database) -> None:
-    """A notification that is retried while a cancelled attempt is still under way has two."""
+async def claim_that_was_taken_over(database: Database, rng: Random) -> Claimed:
+    """Claim the one notification that is ready, as a process that lost its lease; attempt 1 is then INTERRUPTED."""
+    stale = await claim_one(database, owner="a process that is slow")
+    await database.write(TakeOverWork("me", NOW_MS + 60_000, NOW_MS, rng, CountingIds()))
+    return stale
+
+
+async def test_two_attempts_recorded_at_once_are_told_in_the_order_of_their_numbers(
+    database: Database, rng: Random
+) -> None:
+    """A notification that is claimed again after its lease was lost has two under way."""
     notification_id = await one_owed(database)
-    stale = await claim_one(database)
-    await database.write(lambda tx: interventions.cancel(tx, [notification_id], now_ms=NOW_MS))
-    await database.write(lambda tx: interventions.retry_now(tx, notification_id, now_ms=NOW_MS))
+    stale = await claim_that_was_taken_over(database, rng)
     fresh = await claim_one(database)
     ends: list[Finished | Postponed] = [
-        Postponed(notification_id, stale.claim, NOW_MS + 50, schedule_step=1, attempt_number=1),
-        Finished(notification_id, fresh.claim, succeeded=True, attempt_number=2),
+        Postponed(notification_id, stale.claim, NOW_MS + 50, schedule_step=1, attempt_number=2),
+        Finished(notification_id, fresh.claim, succeeded=True, attempt_number=3),
     ]
 
     def record(tx: Transaction) -> None:
@@ -163,24 +173,22 @@ async def test_two_attempts_recorded_at_once_are_told_in_the_order_of_their_numb
 
     told = await told_by(database, record)
 
-    assert [(1, 1), (2, 2)] == [(each.attempt_number, each.attempt_count) for each in told]
+    assert [(2, 2), (3, 3)] == [(each.attempt_number, each.attempt_count) for each in told]
 
 
-async def test_attempt_recorded_beside_another_under_way_names_no_next_attempt(database: Database) -> None:
+async def test_attempt_recorded_beside_another_under_way_names_no_next_attempt(database: Database, rng: Random) -> None:
     """The notification is leased, so what the lease is due at is not for callers."""
     notification_id = await one_owed(database)
-    stale = await claim_one(database)
-    await database.write(lambda tx: interventions.cancel(tx, [notification_id], now_ms=NOW_MS))
-    await database.write(lambda tx: interventions.retry_now(tx, notification_id, now_ms=NOW_MS))
+    stale = await claim_that_was_taken_over(database, rng)
     await claim_one(database)
 
     told = await told_by(database, lambda tx: recorded(tx, Finished(notification_id, stale.claim, succeeded=True)))
 
-    assert [Change(4, notification_id, "a", PENDING, 1, None, None, None, 1)] == told
+    assert [Change(3, notification_id, "a", PENDING, 2, None, None, None, 2)] == told
 
 
 async def test_claim_number_grows_with_every_claim_cancel_and_retry(database: Database) -> None:
-    """It is the fencing token, and never given back."""
+    """It is the fencing token, and never given back. What comes of a cancelled claim leaves it as it is."""
     notification_id = await one_owed(database)
     numbers = [(await stored(database, notification_id))["claim"]]
 
@@ -193,11 +201,14 @@ async def test_claim_number_grows_with_every_claim_cancel_and_retry(database: Da
     def claim(tx: Transaction) -> object:
         return queue.claim(tx, [LaneClaim("a", 9)], owner="me", now_ms=NOW_MS, lease_end_ms=NOW_MS + 60_000)
 
-    for work in (claim, cancel, retry, claim, cancel):
+    def end(tx: Transaction) -> None:
+        recorded(tx, Finished(notification_id, 1, succeeded=True))
+
+    for work in (claim, cancel, end, retry, claim, cancel):
         await database.write(work)
         numbers.append((await stored(database, notification_id))["claim"])
 
-    assert [0, 1, 2, 3, 4, 5] == numbers
+    assert [0, 1, 2, 2, 3, 4, 5] == numbers
 
 
 async def test_take_over_is_a_change_with_the_interrupted_attempt(database: Database, rng: Random) -> None:
@@ -207,6 +218,19 @@ async def test_take_over_is_a_change_with_the_interrupted_attempt(database: Data
     told = await told_by(database, TakeOverWork("me", NOW_MS + 60_000, NOW_MS + 9, rng, CountingIds()))
 
     assert [Change(2, notification_id, "a", PENDING, 1, NOW_MS + 9, None, None, 1)] == told
+
+
+async def test_take_over_of_a_cancelled_notification_is_a_change_that_leaves_the_state(
+    database: Database, rng: Random
+) -> None:
+    """One, with the attempt and without a time for another."""
+    notification_id = await one_owed(database)
+    await claim_one(database, owner="a process that is gone")
+    await database.write(lambda tx: interventions.cancel(tx, [notification_id], now_ms=NOW_MS + 1))
+
+    told = await told_by(database, TakeOverWork("me", NOW_MS + 60_000, NOW_MS + 9, rng, CountingIds()))
+
+    assert [Change(3, notification_id, "a", CANCELLED, 1, None, NOW_MS + 1, None, 1)] == told
 
 
 async def test_sweep_tells_of_what_it_cancels_and_of_nothing_else(database: Database) -> None:
@@ -306,3 +330,34 @@ async def test_pruning_leaves_what_is_young_and_leaves_no_gap(database: Database
     assert [4, 5] == [each.number for each in await log_of(database)]
     assert 3 == await database.read(changes.horizon)
     assert not await database.write(lambda tx: changes.prune(tx, before_ms=NOW_MS + 5, limit=1_000))
+
+
+EXPLAIN_AFTER: Final[Any] = "EXPLAIN QUERY PLAN " + changes.SELECT_AFTER
+
+
+@pytest.mark.parametrize("workspaces", [1, 3, 2000])
+@pytest.mark.parametrize("count", [1, 2000])
+async def test_workspace_reads_its_log_by_its_index(database: Database, workspaces: int, count: int) -> None:
+    """Also with statistics that an operator had made while few workspaces, or one, had changes at all.
+
+    Otherwise, a watch of a quiet workspace that goes on from an old token reads what all others did, for each page.
+    """
+    await one_owed(database)
+
+    def fill(tx: Transaction) -> None:
+        changes.append(tx, [changes.NewChange("event-1-0000-a")] * count, now_ms=NOW_MS)
+        tx.execute("UPDATE changes SET workspace = 'acme/' || (number % :workspaces)", workspaces=workspaces)
+
+    async def plan() -> list[str]:
+        params: dict[str, Any] = {"workspace": OTHER.key, "after": 0, "until": 10**9, "limit": 100}
+        return [row["detail"] for row in await database.read(lambda tx: tx.rows(EXPLAIN_AFTER, **params))]
+
+    def analyze(tx: Transaction) -> None:
+        tx.execute("ANALYZE")
+
+    await database.write(fill)
+    before = await plan()
+    await database.write(analyze)
+
+    expected = ["SEARCH changes USING INDEX changes_by_workspace (workspace=? AND <expr>>? AND <expr><?)"]
+    assert expected == before == await plan()

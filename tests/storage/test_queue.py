@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -338,8 +339,72 @@ async def test_attempt_under_way_when_its_notification_is_cancelled_is_recorded(
     held = await succeed(database, one)
 
     row = await stored(database, one.notification_id)
-    assert (False, "CANCELLED", 1) == (held, row["state"], row["attempt_count"])
+    assert (False, "CANCELLED", 1, None) == (held, row["state"], row["attempt_count"], row["lease_owner"])
     assert [(1, "SUCCEEDED")] == await outcomes(database, one.notification_id)
+
+
+async def cancel(database: Database, claimed: Claimed) -> None:
+    """Cancel what is claimed."""
+    await database.write(lambda tx: interventions.cancel(tx, [claimed.notification_id], now_ms=NOW_MS))
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_cancelled_notification_keeps_its_lease_until_its_claim_ends(database: Database) -> None:
+    """For another process it is abandoned when the lease ends, and due then; without an attempt too it comes free."""
+    [one] = await claim(database, "a", limit=1)
+    before = await stored(database, one.notification_id)
+
+    for _ in range(2):
+        await cancel(database, one)
+
+    row = await stored(database, one.notification_id)
+    assert {**before, "state": "CANCELLED", "complete_time": NOW_MS, "claim": one.claim + 1} == row
+    assert [[], [one.notification_id]] == [await abandoned_ids(database, who, NOW_MS + LEASE_MS) for who in (ME, OTHER)]
+    assert [None, NOW_MS + LEASE_MS] == [await next_due_ms(database, who) for who in (ME, OTHER)]
+    misfit = Finished(one.notification_id, one.claim, succeeded=False, failure_reason=FailureReason.GONE)
+    assert [False] == await database.write(lambda tx: queue.end_claims(tx, [misfit], now_ms=NOW_MS + 7))
+    assert {**row, "lease_owner": None} == await stored(database, one.notification_id)
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_neither_recorder_nor_takeover_revives_a_cancelled_notification(database: Database) -> None:
+    """Whichever number they know: that of the claim, or the one that the cancel counted up to."""
+    for claimed, number in zip(await claim(database, "a"), (1, 2), strict=True):
+        await cancel(database, claimed)
+        row = await stored(database, claimed.notification_id)
+
+        held = await postpone(database, replace(claimed, claim=number), NOW_MS)
+
+        assert [False] == held
+        assert {**row, "lease_owner": None} == await stored(database, claimed.notification_id)
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_late_outcome_of_an_older_claim_leaves_the_lease_of_a_cancelled_notification(database: Database) -> None:
+    """That belongs to the attempt which another process has under way."""
+    [stale] = await claim(database, "a", limit=1)
+    await database.write(lambda tx: queue.release_leases(tx, [stale], now_ms=NOW_MS - 1))
+    [fresh] = await claim(database, "a", limit=1, owner=OTHER)
+    await cancel(database, fresh)
+
+    await succeed(database, stale)
+
+    assert OTHER == (await stored(database, stale.notification_id))["lease_owner"]
+    await succeed(database, fresh)
+    assert None is (await stored(database, stale.notification_id))["lease_owner"]
+
+
+@pytest.mark.usefixtures("three_lanes")
+async def test_release_leaves_a_cancelled_claim_to_be_taken_over(database: Database) -> None:
+    """Its request may have been made, and is never made again: only the taking over can still record it."""
+    [one] = await claim(database, "a", limit=1)
+    await cancel(database, one)
+    before = await stored(database, one.notification_id)
+
+    await database.write(lambda tx: queue.release_leases(tx, [one], now_ms=NOW_MS + 3))
+
+    assert before == await stored(database, one.notification_id)
+    assert [one.notification_id] == await abandoned_ids(database, OTHER, NOW_MS + LEASE_MS)
 
 
 async def test_sweep_that_was_interrupted_goes_on_where_it_stood(database: Database) -> None:

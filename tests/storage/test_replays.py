@@ -64,9 +64,14 @@ async def begin(database: Database, *new: Replay) -> None:
         await database.write(partial(replays.insert, replay=each))
 
 
-async def next_running(database: Database) -> RunningReplay:
+async def find_next(database: Database, now_ms: int = NOW_MS) -> RunningReplay | None:
+    """Return the replay whose turn it is, if there is one. None waits longer than a minute."""
+    return await database.read(lambda tx: replays.next_running(tx, now_ms=now_ms, wait_ms_max=60 * SECOND_MS))
+
+
+async def next_running(database: Database, now_ms: int = NOW_MS) -> RunningReplay:
     """Return the replay whose turn it is, which must be there."""
-    running = await database.read(replays.next_running)
+    running = await find_next(database, now_ms)
     assert running is not None
     return running
 
@@ -120,7 +125,7 @@ async def test_progress_adds_up(database: Database) -> None:
 
     expected = replay_of(examined_count=20, created_count=6, state=ReplayState.SUCCEEDED, complete_time_ms=NOW_MS)
     assert expected == await find(database, replay_of())
-    assert None is await database.read(replays.next_running)
+    assert None is await find_next(database)
 
 
 async def test_slice_that_was_done_already_changes_nothing(database: Database) -> None:
@@ -174,6 +179,41 @@ async def test_replays_take_turns(database: Database) -> None:
         await advance(database, running, progress_to(Position(turn, ""), next_time_ms=NOW_MS + 10 + turn))
 
     assert ["replay-0", "replay-1", "replay-2"] * 2 == turns
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "expected"),
+    [
+        (NOW_MS, ("replay-1", 0)),
+        (NOW_MS - 60 * SECOND_MS, ("replay-1", 60 * SECOND_MS)),
+        (NOW_MS - 60 * SECOND_MS - 1, ("replay-1", 0)),
+        (NOW_MS + 1, ("replay-1", -1)),
+        (NOW_MS - SECOND_MS, ("replay-2", 0)),
+    ],
+)
+async def test_turn_that_is_too_far_ahead_has_come(database: Database, now_ms: int, expected: tuple[str, int]) -> None:
+    """It is by a clock that was ahead; not a millisecond earlier, and before that of others."""
+    await begin(database, replay_of("replay-1"))
+    if expected[0] == "replay-2":
+        await begin(database, replay_of("replay-2", create_time_ms=NOW_MS + 60 * SECOND_MS))
+
+    running = await next_running(database, now_ms)
+
+    assert expected == (running.replay.id, running.next_time_ms - now_ms)
+
+
+async def test_replay_that_is_put_off_waits_unless_it_moved_on(database: Database) -> None:
+    """What another process has done meanwhile counts."""
+    await begin(database, replay_of())
+    before = await next_running(database)
+
+    await database.write(lambda tx: replays.put_off(tx, before, next_time_ms=NOW_MS + 9))
+    put_off = await next_running(database)
+    await advance(database, put_off, progress_to(Position(1, "x"), next_time_ms=NOW_MS + 10))
+    await database.write(lambda tx: replays.put_off(tx, put_off, next_time_ms=NOW_MS + 20))
+
+    assert replace(before, next_time_ms=NOW_MS + 9) == put_off
+    assert NOW_MS + 10 == (await next_running(database)).next_time_ms
 
 
 async def test_replays_are_listed_newest_first_from_a_position_on(database: Database) -> None:
@@ -260,7 +300,9 @@ INDEXES: Final = {
     "SELECT_OF_SUBSCRIPTION_BEFORE": {"replays_by_subscription"},
     "COUNT_RUNNING": {"replays_running_of"},
     "SELECT_NEXT_RUNNING": {"replays_running"},
+    "SELECT_TOO_FAR_AHEAD": {"replays_running"},
     "ADVANCE": {BY_ID},
+    "PUT_OFF": {BY_ID},
     "CANCEL": {BY_ID},
     "CANCEL_OF_SUBSCRIPTION": {"replays_running_of"},
     "LOCK_LIVING": {"sqlite_autoindex_subscriptions_1"},
