@@ -80,12 +80,16 @@ class SigningKeys:
             check_key("signing_key", rotation.signature_scheme, rotation.signing_key)
         now_ms = self._clock.now_ms()
 
+        name = workspace.subscription(subscription_id)
+
         def work(tx: Transaction) -> Rotated:
-            # Before anything is read: it makes rotations take turns, also those with the same request_id.
+            # A repeated request changes nothing, so it is looked for before the revision is bumped; and once more under
+            # that lock, which makes rotations take turns, also those with the same request_id.
+            if (earlier := _earlier(tx, workspace, name, rotation, now_ms=now_ms)) is not None:
+                return earlier
             revision = workspaces.bump_revision(tx, workspace.key)
-            first = rotation.request_id and management_requests.find(tx, workspace, _METHOD, rotation.request_id)
-            if first:
-                return _repeated(tx, workspace.subscription(subscription_id), first, rotation, now_ms=now_ms)
+            if (earlier := _earlier(tx, workspace, name, rotation, now_ms=now_ms)) is not None:
+                return earlier
             current = subscriptions.get(tx, workspace, subscription_id)
             return self._rotate(tx, current, rotation, revision=revision, now_ms=now_ms)
 
@@ -134,7 +138,13 @@ def _check_becomes_unsigned(current: Subscription) -> None:
         )
 
 
-def _repeated(tx: Transaction, name: str, first: ManagementRequest, rotation: Rotation, *, now_ms: int) -> Rotated:
+def _earlier(tx: Transaction, workspace: Workspace, name: str, rotation: Rotation, *, now_ms: int) -> Rotated | None:
+    """Return what came of the first of several equal requests, as it is now; None if this is the first."""
+    if not rotation.request_id:
+        return None
+    first = management_requests.find(tx, workspace, _METHOD, rotation.request_id)
+    if first is None:
+        return None
     first.check_same(rotation.fingerprint)
     subscription = subscriptions.find_by_uid(tx, [first.result["uid"]]).get(first.result["uid"])
     if subscription is None:

@@ -81,12 +81,13 @@ class Subscriptions:
         now_ms = new.create_time_ms
 
         def work(tx: Transaction) -> Created:
+            # A repeated request changes nothing, so it is looked for before the revision is bumped; and once more under
+            # that lock, for an equal request may have come first.
+            if (earlier := _earlier(tx, creation, now_ms=now_ms)) is not None:
+                return earlier
             stored = replace(new, revision=workspaces.bump_revision(tx, new.workspace.key))
-            if creation.request_id:
-                first = management_requests.find(tx, new.workspace, _CREATE, creation.request_id)
-                if first is not None:
-                    first.check_same(creation.fingerprint)
-                    return _earlier(tx, new.workspace, first, now_ms=now_ms)
+            if (earlier := _earlier(tx, creation, now_ms=now_ms)) is not None:
+                return earlier
             self._check_new(tx, stored)
             subscriptions.insert(tx, stored)
             if creation.request_id:
@@ -212,7 +213,11 @@ class Subscriptions:
         now_ms, announcement_id = self._clock.now_ms(), self._ids.new()
 
         def work(tx: Transaction) -> Subscription:
+            current = subscriptions.get(tx, workspace, subscription_id)
+            if current.suspension is None:
+                return current
             revision = workspaces.bump_revision(tx, workspace.key)
+            # Once more: what was read before the revision was locked may have changed since.
             current = subscriptions.get(tx, workspace, subscription_id)
             if current.suspension is None:
                 return current
@@ -291,12 +296,22 @@ def _remembered(creation: Creation, stored: Subscription) -> ManagementRequest:
     return ManagementRequest(_CREATE, creation.request_id, creation.fingerprint, result)
 
 
-def _earlier(tx: Transaction, workspace: Workspace, first: ManagementRequest, *, now_ms: int) -> Created:
-    """Return what the first of several equal requests created, as it is now."""
+def _earlier(tx: Transaction, creation: Creation, *, now_ms: int) -> Created | None:
+    """Return what the first of several equal requests created, as it is now; None if this is the first.
+
+    Raises:
+        RequestIdReused, ResourceNotFound: as `Subscriptions.create` does.
+    """
+    if not creation.request_id:
+        return None
+    first = management_requests.find(tx, creation.workspace, _CREATE, creation.request_id)
+    if first is None:
+        return None
+    first.check_same(creation.fingerprint)
     uid = first.result["subscription_uid"]
     found = subscriptions.find_by_uid(tx, [uid]).get(uid)
     if found is None:
-        name = workspace.subscription(first.result["subscription_id"])
+        name = creation.workspace.subscription(first.result["subscription_id"])
         raise ResourceNotFound(
             "subscription", name, note="what the first request with this request_id created was deleted since"
         )

@@ -145,6 +145,12 @@ async def subscribe(database: Database, *new: Subscription) -> None:
     await database.write(work)
 
 
+async def listen(database: Database, *, workspace: Workspace = WORKSPACE) -> None:
+    """Subscribe to all operational events of a workspace: without a listener, none is announced."""
+    uid = f"listener-{workspace.workspace}"
+    await subscribe(database, subscription_of(uid, workspace=workspace, event_types=("tidings.*",)))
+
+
 async def change(database: Database, changed: Subscription) -> None:
     """Store a changed subscription."""
 

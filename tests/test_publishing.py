@@ -32,6 +32,7 @@ from tests.fakes import (
     HookedDatabase,
     change,
     define,
+    listen,
     subscribe,
     subscription_of,
     unsubscribe,
@@ -454,6 +455,7 @@ async def test_repeated_request_gets_the_first_result_whatever_its_type_says_now
 async def test_match_whose_format_cannot_carry_the_event_fails_from_the_start(database: SqliteDatabase) -> None:
     """The publish is accepted, the match counts, the others are sent, and the failure is announced."""
     await define(database, category=1, code=2)
+    await listen(database)
     await subscribe(database, subscription_of("a"), subscription_of("b", format=Format.EVENT_CODE))
     publisher = publisher_of(database)
 

@@ -23,6 +23,7 @@ from tests.fakes import (
     CountingIds,
     FakeClock,
     HookedDatabase,
+    listen,
     subscribe,
     subscription_of,
     unsubscribe,
@@ -75,7 +76,8 @@ class Rotator:
 
 @pytest.fixture
 async def rotator(database: Database, clock: FakeClock) -> Rotator:
-    """A subscription with a key, and what rotates it."""
+    """A subscription with a key, what rotates it, and somebody who wants to hear of that."""
+    await listen(database)
     await subscribe(database, subscription_of("a"))
     return Rotator(database, clock)
 
@@ -171,14 +173,17 @@ async def test_private_key_is_never_shown(rotator: Rotator) -> None:
     assert private not in repr(rotated)
 
 
-async def test_repeated_request_returns_the_key_of_the_first(rotator: Rotator, clock: FakeClock) -> None:
-    """And rotates nothing, so a caller may repeat it when no answer came."""
+async def test_repeated_request_returns_the_key_of_the_first(
+    rotator: Rotator, database: Database, clock: FakeClock
+) -> None:
+    """And rotates nothing, so a caller may repeat it when no answer came; nor is any match made anew."""
     first = await rotator.rotate(request_id="r-1", fingerprint=b"same")
     clock.advance(5)
 
     again = await rotator.rotate(request_id="r-1", fingerprint=b"same")
 
     assert first == again
+    assert first.subscription.revision == await database.read(lambda tx: workspaces.revision(tx, WORKSPACE.key))
     assert 1 == len(await rotator.told())
 
 
@@ -224,6 +229,7 @@ async def test_rotations_at_the_same_time_leave_one_current_key(rotator: Rotator
 
 async def test_rotation_whose_caller_gave_up_is_announced_all_the_same(database: Database, clock: FakeClock) -> None:
     """A deadline that ends the wait does not end the change."""
+    await listen(database)
     await subscribe(database, subscription_of("a"))
     hooked = HookedDatabase(database)
     committed = asyncio.Event()

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 import pytest
 
 from service.domain.destinations import parse_destination_policy
-from service.domain.errors import CallerError, EventTypeUnknown, InvalidField
+from service.domain.errors import CallerError, EventTypeUnknown, InvalidField, RequestIdReused
 from service.domain.model import (
     ApiKey,
     Format,
@@ -24,7 +24,7 @@ from service.domain.subscriptions import Creation, SubscriptionFields
 from service.storage import announcements, subscriptions, sweeps, workspaces
 from service.storage.sqlite import SqliteDatabase
 from service.subscribing import Subscriptions
-from tests.fakes import NOW_MS, WORKSPACE, CountingIds, FakeClock, HookedDatabase, subscribe, subscription_of
+from tests.fakes import NOW_MS, WORKSPACE, CountingIds, FakeClock, HookedDatabase, listen, subscribe, subscription_of
 
 GONE: Final = Suspension(NOW_MS - 5, SuspendReason.GONE)
 ACTIVE, DISABLED, SUSPENDED = SubscriptionState.ACTIVE, SubscriptionState.DISABLED, SubscriptionState.SUSPENDED
@@ -129,6 +129,7 @@ async def test_suspension_ends_by_resuming_or_by_another_url(
     expected: list[tuple[str, str]],
 ) -> None:
     """What is held is released when the subscription is served again, and the end of a suspension is announced."""
+    await listen(database)
     await subscribe(database, subscription_of("a", **before))
 
     changed = await operation(use_cases)
@@ -140,12 +141,14 @@ async def test_suspension_ends_by_resuming_or_by_another_url(
 
 
 async def test_resuming_what_is_not_suspended_is_no_change(database: SqliteDatabase, use_cases: Subscriptions) -> None:
-    """Its etag stays, for a client may resume twice."""
+    """Its etag stays, for a client may resume twice; and so does the revision, or matches would be made anew."""
+    await listen(database)
     await subscribe(database, subscription_of("a", suspension=GONE))
     resumed = await use_cases.resume(WORKSPACE, "a")
 
     assert resumed == await use_cases.resume(WORKSPACE, "a")
-    assert ("2", NOW_MS + 1_000) == (resumed.etag, resumed.update_time_ms)
+    assert ("3", NOW_MS + 1_000) == (resumed.etag, resumed.update_time_ms)
+    assert 3 == await database.read(lambda tx: workspaces.revision(tx, WORKSPACE.key))
     assert RESUMED == await told(database)
 
 
@@ -260,6 +263,17 @@ async def test_creation_whose_caller_gave_up_is_found_again(
     [stored] = await database.read(lambda tx: subscriptions.after(tx, WORKSPACE, "", limit=9))
     assert stored == created.subscription
     assert [stored.signing_keys[0].secret] == [created.shown_key]
+
+
+async def test_repeated_creation_is_no_change(database: SqliteDatabase, use_cases: Subscriptions) -> None:
+    """Neither one that returns what there is nor one that is refused has any match made anew."""
+    creation = Creation(WORKSPACE, "", {**FIELDS, "display_name": "Board"}, request_id="r", fingerprint=b"f")
+    created = await use_cases.create(creation)
+
+    assert created == await use_cases.create(creation)
+    with pytest.raises(RequestIdReused):
+        await use_cases.create(replace(creation, fingerprint=b"other"))
+    assert 1 == await database.read(lambda tx: workspaces.revision(tx, WORKSPACE.key))
 
 
 # --- drafts

@@ -20,7 +20,10 @@ OPERATIONAL_EVENT_TYPES = frozenset(
         "tidings.signing_key.rotated",
     }
 )
-"""The event types that exist without being created, which only Tidings itself publishes: see `announcements`."""
+"""The event types that exist without being created, which only Tidings itself publishes: see `announcements`.
+
+Each subscription is stored with whether it wants any of them: a type added here needs a migration that says so anew.
+"""
 
 
 @dataclass(frozen=True, slots=True)

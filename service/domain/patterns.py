@@ -8,12 +8,12 @@ types, those below `tidings`: who wants these names them (`tidings.*`).
 """
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from service.domain.errors import InvalidField, quoted
-from service.domain.names import EVENT_TYPE_CHARACTERS_MAX, RESERVED_EVENT_TYPE_PREFIX
+from service.domain.names import EVENT_TYPE_CHARACTERS_MAX, OPERATIONAL_EVENT_TYPES, RESERVED_EVENT_TYPE_PREFIX
 
 PATTERN_CHARACTERS_MAX = EVENT_TYPE_CHARACTERS_MAX
 WILDCARD = "*"
@@ -51,6 +51,11 @@ def matches(pattern: str, event_type: str) -> bool:
     segments = event_type.split(".")
     long_enough = len(segments) > len(path) if is_open else len(segments) == len(path)
     return long_enough and all(wanted in (WILDCARD, segment) for wanted, segment in zip(path, segments, strict=False))
+
+
+def may_match_operational(patterns: Iterable[str]) -> bool:
+    """Say whether one of these patterns matches an operational event type."""
+    return any(matches(pattern, event_type) for pattern in patterns for event_type in OPERATIONAL_EVENT_TYPES)
 
 
 @dataclass(slots=True)

@@ -7,9 +7,14 @@ from service.domain.announcements import Announcement
 from service.domain.names import Workspace
 from service.storage.database import Transaction
 
-INSERT_ANNOUNCEMENT: Final[LiteralString] = """
+# One probe of subscriptions_to_tell, so that failures by the thousand cost little where nobody wants to hear of them.
+INSERT_IF_WANTED: Final[LiteralString] = """
     INSERT INTO announcements (id, workspace, event_type, subject, payload, create_time)
-    VALUES (:id, :workspace, :event_type, :subject, :payload, :create_time)
+    SELECT :id, :workspace, :event_type, :subject, :payload, CAST(:create_time AS BIGINT)
+    WHERE EXISTS (
+        SELECT 1 FROM subscriptions
+        WHERE workspace = :workspace AND wants_operational_events = 1 AND delete_time IS NULL
+    )
 """
 
 SELECT_ANNOUNCEMENTS_AFTER: Final[LiteralString] = """
@@ -21,9 +26,13 @@ DELETE_ANNOUNCEMENT: Final[LiteralString] = "DELETE FROM announcements WHERE id 
 
 
 def insert(tx: Transaction, announcements: Sequence[Announcement]) -> None:
-    """Keep announcements until they are published. In the transaction of what they tell of, so that none is lost."""
+    """Keep announcements until they are published. In the transaction of what they tell of, so that none is lost.
+
+    Only those of workspaces with a subscription that may want one, of any operational type: which ones match is found
+    out when they are published. A subscription made later misses what was announced before it, as it does every event.
+    """
     tx.each(
-        INSERT_ANNOUNCEMENT,
+        INSERT_IF_WANTED,
         [
             {
                 "id": each.id,

@@ -173,6 +173,17 @@ V2: Final[tuple[LiteralString, ...]] = (
     "ALTER TABLE subscriptions ADD COLUMN api_key_value TEXT",
     "ALTER TABLE subscriptions ADD COLUMN suspend_time BIGINT",
     "ALTER TABLE subscriptions ADD COLUMN suspend_reason TEXT",
+    # Whether one of its patterns could match an operational event, so that none is announced where nobody wants it.
+    "ALTER TABLE subscriptions ADD COLUMN wants_operational_events BIGINT NOT NULL DEFAULT 0",
+    # Of earlier rows, all with a pattern below "tidings": some match no operational event (tidings.nothing.*, and in
+    # SQLite, where LIKE folds case, Tidings.*). That only costs them announcements of which no event is made.
+    """UPDATE subscriptions SET wants_operational_events = 1 WHERE event_types LIKE '%"tidings.%'""",
+    # Its last two columns never vary in it, but without them SQLite may choose subscriptions_by_revision after ANALYZE,
+    # and each announcement would read every subscription of its workspace.
+    """
+    CREATE INDEX subscriptions_to_tell ON subscriptions (workspace, wants_operational_events, delete_time)
+    WHERE wants_operational_events = 1 AND delete_time IS NULL
+    """,
     "ALTER TABLE signing_keys ADD COLUMN scheme TEXT NOT NULL DEFAULT 'STANDARD_WEBHOOKS'",
     "CREATE INDEX signing_keys_to_expire ON signing_keys (expire_time) WHERE expire_time IS NOT NULL",
     # What the event's type said when the event was accepted, so that its body is the same at every attempt and replay.
@@ -211,7 +222,9 @@ V2: Final[tuple[LiteralString, ...]] = (
         create_time BIGINT NOT NULL
     )
     """,
-    "CREATE INDEX changes_by_workspace ON changes (workspace, number)",
+    # number + 0 and not number, which is the primary key: after ANALYZE, SQLite may walk that key instead, and a watch
+    # of a quiet workspace would read everybody's changes. Queries must say number + 0 too.
+    "CREATE INDEX changes_by_workspace ON changes (workspace, (number + 0))",
     # Up to which number changes were pruned: a watch that wants to go on before it has missed some.
     "CREATE TABLE change_horizon (id BIGINT NOT NULL PRIMARY KEY, number BIGINT NOT NULL)",
     "INSERT INTO change_horizon (id, number) VALUES (1, 0)",

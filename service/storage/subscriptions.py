@@ -15,6 +15,7 @@ from service.domain.model import (
     Suspension,
 )
 from service.domain.names import Workspace
+from service.domain.patterns import may_match_operational
 from service.storage import signing_keys, workspaces
 from service.storage.database import Row, Transaction, Value
 from service.storage.encoding import from_text, to_text
@@ -27,10 +28,11 @@ _COLUMNS: Final[LiteralString] = """
 """
 
 INSERT_SUBSCRIPTION: Final[LiteralString] = f"""
-    INSERT INTO subscriptions ({_COLUMNS}, sweep_after) VALUES (
+    INSERT INTO subscriptions ({_COLUMNS}, wants_operational_events, sweep_after) VALUES (
         :uid, :workspace, :id, :display_name, :url, :event_types, :attribute_filters, :enabled, :format,
         :signature_scheme, :headers, :retry_policy, :max_concurrency, :annotations, :create_time, :update_time,
-        :revision, :filter, :filter_is_shut, :api_key_header, :api_key_value, :suspend_time, :suspend_reason, ''
+        :revision, :filter, :filter_is_shut, :api_key_header, :api_key_value, :suspend_time, :suspend_reason,
+        :wants_operational_events, ''
     )
 """
 
@@ -65,7 +67,7 @@ UPDATE_SUBSCRIPTION: Final[LiteralString] = """
         retry_policy = :retry_policy, max_concurrency = :max_concurrency, annotations = :annotations,
         update_time = :update_time, revision = :revision, filter = :filter, filter_is_shut = :filter_is_shut,
         api_key_header = :api_key_header, api_key_value = :api_key_value, suspend_time = :suspend_time,
-        suspend_reason = :suspend_reason
+        suspend_reason = :suspend_reason, wants_operational_events = :wants_operational_events
     WHERE uid = :uid
 """
 
@@ -271,6 +273,7 @@ def _changeable(subscription: Subscription) -> dict[str, Value]:
         "api_key_value": subscription.api_key.value if subscription.api_key else None,
         "suspend_time": subscription.suspension.time_ms if subscription.suspension else None,
         "suspend_reason": subscription.suspension.reason.value if subscription.suspension else None,
+        "wants_operational_events": int(may_match_operational(subscription.event_types)),
     }
 
 

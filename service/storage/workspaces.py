@@ -41,6 +41,7 @@ def locked_revision(tx: Transaction, workspace: str) -> int:
 def bump_revision(tx: Transaction, workspace: str) -> int:
     """Count a change to the workspace's subscriptions and return the new revision.
 
-    Call it before reading what the change depends on: it is also the lock that makes these changes take turns.
+    Call it before reading what the change depends on: it is also the lock that makes these changes take turns. Whoever
+    may find that there is nothing to change reads before it, not to have matches made anew, and once more after it.
     """
     return int(tx.rows(BUMP_REVISION, workspace=workspace)[0]["revision"])

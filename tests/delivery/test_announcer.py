@@ -11,7 +11,7 @@ from service.domain.announcements import Announcement, subscription_resumed
 from service.domain.names import Workspace
 from service.storage import announcements
 from service.storage.database import Database
-from tests.fakes import NOW_MS, WAIT_S, WORKSPACE, CountingIds, HookedDatabase, subscribe, subscription_of
+from tests.fakes import NOW_MS, WAIT_S, WORKSPACE, CountingIds, HookedDatabase, listen, subscribe, subscription_of
 from tests.test_publishing import draft_of, publisher_of
 
 SELECT_EVENTS: Final = "SELECT id, workspace, event_type, subject, payload, occur_time, matched_count FROM events"
@@ -44,15 +44,9 @@ def announcer_of(database: Database) -> Announcer:
     return Announcer(database, publisher_of(database, allow_unknown_event_types=False, ids=CountingIds()))
 
 
-async def subscribe_to_all(database: Database, *, workspace: Workspace = WORKSPACE) -> None:
-    """Have somebody told of every operational event of a workspace."""
-    uid = f"told-{workspace.workspace}"
-    await subscribe(database, subscription_of(uid, workspace=workspace, event_types=("tidings.*",)))
-
-
 async def test_announcement_becomes_an_event_of_its_workspace(database: Database) -> None:
     """With its own id, and the time at which it happened."""
-    await subscribe_to_all(database)
+    await listen(database)
     told = announcement_of()
     await announce(database, told)
 
@@ -84,7 +78,7 @@ async def test_nothing_is_kept_of_what_nobody_subscribed_to(database: Database, 
 
 async def test_workspaces_hear_only_of_themselves(database: Database) -> None:
     """A subscription to everything in one is none in another."""
-    await subscribe_to_all(database)
+    await listen(database)
     other = Workspace("acme", "other")
     await announce(database, announcement_of(1), announcement_of(2, workspace=other))
 
@@ -95,7 +89,7 @@ async def test_workspaces_hear_only_of_themselves(database: Database) -> None:
 
 async def test_more_than_one_slice_is_published_in_one_go(database: Database) -> None:
     """A slice of 100 bounds what is in memory, not what is published."""
-    await subscribe_to_all(database)
+    await listen(database)
     await announce(database, *map(announcement_of, range(250)))
 
     assert await announcer_of(database).publish_all()
@@ -105,7 +99,7 @@ async def test_more_than_one_slice_is_published_in_one_go(database: Database) ->
 
 async def test_crash_between_publishing_and_forgetting_makes_no_second_event(database: Database) -> None:
     """The next process publishes it again under the same event_id, which is recognised."""
-    await subscribe_to_all(database)
+    await listen(database)
     told = announcement_of()
     await announce(database, told)
     await announcer_of(database).publish_all()
@@ -118,7 +112,7 @@ async def test_crash_between_publishing_and_forgetting_makes_no_second_event(dat
 
 async def test_two_processes_publish_an_announcement_once(database: Database) -> None:
     """On one database, both may take the same one."""
-    await subscribe_to_all(database)
+    await listen(database)
     await announce(database, *map(announcement_of, range(50)))
 
     await asyncio.gather(announcer_of(database).publish_all(), announcer_of(database).publish_all())
@@ -128,7 +122,7 @@ async def test_two_processes_publish_an_announcement_once(database: Database) ->
 
 async def test_announcement_that_cannot_be_published_holds_up_no_other(database: Database) -> None:
     """Somebody may have taken its id for an event of his own; the others are published at once."""
-    await subscribe_to_all(database)
+    await listen(database)
     bad = announcement_of(1)
     await publisher_of(database).publish(WORKSPACE, [draft_of(event_id=bad.id)])
     await announce(database, bad, announcement_of(2))
@@ -141,7 +135,7 @@ async def test_announcement_that_cannot_be_published_holds_up_no_other(database:
 
 async def test_announcement_that_fails_again_and_again_is_dropped_into_the_log(database: Database) -> None:
     """Nothing is lost in silence: the line says what the event would have said."""
-    await subscribe_to_all(database)
+    await listen(database)
     bad = announcement_of(1)
     await publisher_of(database).publish(WORKSPACE, [draft_of(event_id=bad.id)])
     await announce(database, bad)
@@ -158,7 +152,7 @@ async def test_announcement_that_fails_again_and_again_is_dropped_into_the_log(d
 
 async def test_database_that_does_not_answer_loses_nothing(database: Database) -> None:
     """However often: an outage is nobody's fault, so it does not count as a failure."""
-    await subscribe_to_all(database)
+    await listen(database)
     await announce(database, announcement_of())
     hooked = HookedDatabase(database)
     hooked.refused_writes = TRIES + 5
@@ -183,7 +177,7 @@ async def run_until(announcer: Announcer, event: asyncio.Event) -> None:
 
 async def test_running_announcer_publishes_what_waited_from_before(database: Database) -> None:
     """Announcements survive a restart, for they are rows."""
-    await subscribe_to_all(database)
+    await listen(database)
     await announce(database, announcement_of())
     published = asyncio.Event()
 
@@ -194,7 +188,7 @@ async def test_running_announcer_publishes_what_waited_from_before(database: Dat
 
 async def test_running_announcer_publishes_when_woken(database: Database) -> None:
     """It looks again after the wake that came while it was looking."""
-    await subscribe_to_all(database)
+    await listen(database)
     published = asyncio.Event()
     announcer = Announcer(database, publisher_of(database, on_accepted=published.set))
 
@@ -211,7 +205,7 @@ async def test_running_announcer_publishes_when_woken(database: Database) -> Non
 
 async def test_running_announcer_outlives_a_database_that_does_not_answer(database: Database) -> None:
     """It tries again a second later."""
-    await subscribe_to_all(database)
+    await listen(database)
     await announce(database, announcement_of())
     hooked = HookedDatabase(database)
     hooked.refused_writes = 1
@@ -230,6 +224,7 @@ async def test_running_announcer_outlives_a_database_that_does_not_answer(databa
 
 async def test_announcements_are_read_in_the_order_of_their_ids(database: Database) -> None:
     """So that a slice after the last one looked at meets each once."""
+    await listen(database)
     told = [announcement_of(number) for number in (3, 1, 2)]
     await announce(database, *told)
 

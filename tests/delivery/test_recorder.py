@@ -28,6 +28,7 @@ from tests.fakes import (
     FakeTransport,
     HookedDatabase,
     event_of,
+    listen,
     outcomes,
     owe,
     reply_of,
@@ -222,6 +223,7 @@ async def test_event_that_does_not_fit_ends_its_claim_without_an_attempt(
 
 async def test_each_failure_is_announced_with_its_reason(database: SqliteDatabase, clock: FakeClock) -> None:
     """What succeeds or is tried again is not."""
+    await listen(database)
     succeeded, postponed, exhausted, misfit = await claims_of(database, 4)
     exhausted = replace(exhausted, claimed=replace(exhausted.claimed, schedule_step=2))
     misfit = replace(misfit, subscription=replace(misfit.subscription, format=Format.EVENT_CODE))
@@ -242,6 +244,7 @@ async def test_each_failure_is_announced_with_its_reason(database: SqliteDatabas
 
 async def test_failure_of_an_operational_event_is_not_announced(database: SqliteDatabase, clock: FakeClock) -> None:
     """It would cause the next one, for ever."""
+    await listen(database)
     [claim] = await claims_of(database, 1)
     claim = replace(claim, event=replace(claim.event, event_type="tidings.notification.failed"))
     deliveries = [await delivered(claim, reply_of(410), clock)]
@@ -254,6 +257,7 @@ async def test_failure_of_an_operational_event_is_not_announced(database: Sqlite
 
 async def test_receiver_that_is_gone_suspends_its_subscription_once(database: SqliteDatabase, clock: FakeClock) -> None:
     """Two notifications say so at once; both fail, and one suspension is announced."""
+    await listen(database)
     first, second, other = await claims_of_two(database)
     deliveries = [await delivered(claim, reply_of(410), clock) for claim in (first, second)]
     deliveries.append(await delivered(other, reply_of(204), clock))
@@ -275,6 +279,8 @@ async def test_subscriptions_are_suspended_in_the_order_of_their_workspaces(
 ) -> None:
     """Each suspension locks its workspace, so another order lets two processes wait for each other."""
     of_workspaces = {"a": "last", "b": "first", "c": "last"}
+    for name in ("first", "last"):
+        await listen(database, workspace=Workspace("acme", name))
     await subscribe(
         database, *(subscription_of(uid, workspace=Workspace("acme", name)) for uid, name in of_workspaces.items())
     )
@@ -290,6 +296,7 @@ async def test_subscriptions_are_suspended_in_the_order_of_their_workspaces(
 
 async def test_late_word_that_a_receiver_is_gone_suspends_nothing(database: SqliteDatabase, clock: FakeClock) -> None:
     """Neither when the claim was lost, nor when the subscription has another URL by now."""
+    await listen(database)
     first, second, _ = await claims_of_two(database)
     stale = replace(first, claimed=replace(first.claimed, claim=first.claimed.claim - 1))
     moved = replace(second, subscription=replace(second.subscription, url="https://before.example/"))

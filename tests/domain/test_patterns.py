@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.errors import InvalidField
-from service.domain.patterns import PATTERN_CHARACTERS_MAX, PatternIndex, check_pattern, is_exact, matches
+from service.domain.patterns import (
+    PATTERN_CHARACTERS_MAX,
+    PatternIndex,
+    check_pattern,
+    is_exact,
+    matches,
+    may_match_operational,
+)
 
 # Few names, so that generated patterns and types meet often.
 SEGMENTS = st.sampled_from(["a", "b", "tidings"])
@@ -81,6 +88,25 @@ def test_pattern_matches_exactly_what_the_rule_says(pattern: str, event_type: st
 
     assert expected == matches(pattern, event_type)
     assert (["subscription"] if expected else []) == index.candidates(event_type)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        (["tidings.subscription.suspended"], True),
+        (["tidings.*"], True),
+        (["tidings.subscription.*"], True),
+        (["tidings.*.failed"], True),
+        (["*", "agent.*", "tidings.*.rotated"], True),
+        (["*"], False),
+        (["*.*", "*.subscription.suspended"], False),
+        (["tidings", "tidings.*.*.*", "tidings.*.lost", "tidingsx.*"], False),
+        ([], False),
+    ],
+)
+def test_operational_events_are_wanted_by_name(patterns: list[str], expected: bool) -> None:
+    """By one pattern or another that does not begin with a star."""
+    assert expected == may_match_operational(patterns)
 
 
 @given(entries=ENTRIES, event_type=EVENT_TYPES)

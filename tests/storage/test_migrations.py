@@ -3,12 +3,17 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import pytest
 import sqlite_utils
 from sqlite_utils import Migrations
 
+from service.domain.patterns import may_match_operational
+from service.storage import schema
 from service.storage.database import OpenError
+from service.storage.dialect import Dialect, render
+from service.storage.encoding import to_text
 from service.storage.migrations import MIGRATIONS, latest, migrate, schema_version
 from service.storage.sqlite_file import ServerLock
 
@@ -29,6 +34,27 @@ def tables(path: Path) -> set[str]:
     """Return the names of a database's tables, its own bookkeeping left out."""
     with closing(sqlite3.connect(path)) as connection:
         return set(sqlite_utils.Database(connection).table_names()) - {Migrations.migrations_table}
+
+
+INSERT_INTO_V1: Final = """
+    INSERT INTO subscriptions (
+        uid, workspace, id, display_name, url, event_types, attribute_filters, enabled, format, signature_scheme,
+        headers, annotations, create_time, update_time, revision, sweep_after
+    ) VALUES (:uid, 'acme/main', :uid, :uid, '', :event_types, '{}', 1, 'RAW', 'UNSIGNED', '{}', '{}', 1, 1, 1, '')
+"""
+SELECT_LISTENERS: Final = "SELECT uid FROM subscriptions WHERE wants_operational_events = 1"
+
+
+def make_first_version(path: Path) -> None:
+    """Create a database of the first version."""
+    first = Migrations("tidings")
+
+    @first(name="0001_first_tables")
+    def first_tables(database: sqlite_utils.Database) -> None:
+        for statement in schema.V1:
+            database.execute(render(statement, Dialect.SQLITE))
+
+    migrate(path, migrations=first)
 
 
 @pytest.fixture
@@ -65,6 +91,29 @@ def test_older_database_gets_only_what_it_lacks(path: Path) -> None:
 
     assert ["two", "three"] == migrate(path, migrations=releases("one", "two", "three"))
     assert {"one", "two", "three"} == tables(path)
+
+
+def test_subscriptions_of_the_first_version_keep_hearing_of_operational_events(path: Path) -> None:
+    """They are found by their text: one too many does no harm, and none is missed."""
+    patterns = {
+        "all": ("tidings.*",),
+        "exact": ("agent.created", "tidings.notification.failed"),
+        "middle": ("tidings.*.suspended",),
+        "one-too-many": ("tidings.nothing.*",),
+        "everything": ("*", "*.subscription.suspended"),
+        "others": ("agent.tidings.created", "tidings", "tidingsx.*"),
+    }
+    make_first_version(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for uid, event_types in patterns.items():
+            connection.execute(INSERT_INTO_V1, {"uid": uid, "event_types": to_text(event_types)})
+
+    migrate(path)
+
+    with closing(sqlite3.connect(path)) as connection:
+        found = {uid for (uid,) in connection.execute(SELECT_LISTENERS)}
+    assert {"all", "exact", "middle", "one-too-many"} == found
+    assert {uid for uid, event_types in patterns.items() if may_match_operational(event_types)} <= found
 
 
 def test_failing_migration_undoes_all_of_them(path: Path) -> None:
