@@ -112,7 +112,7 @@ SUSPENDED: Final = Suspension(NOW_MS, SuspendReason.GONE)
         (
             {"filter": "event.data.m > 1"},
             Reason.FILTER_ERROR,
-            'its filter failed: there is no key "m"; has() asks whether there is one',
+            'its filter failed: there is no key "m"; has(), or "m" in, asks whether there is one',
         ),
         (
             {"filter": "event.context.n == 1"},

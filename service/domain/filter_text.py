@@ -24,6 +24,7 @@ _LOOPS = frozenset({"all", "exists"})
 _TIMESTAMP_PARTS = re.compile(r"get[A-Z]\w*")
 _TIME_ZONE = re.compile(r"UTC|[+-]?\d\d:\d\d|[A-Z][A-Za-z]+(/[A-Z][A-Za-z0-9_+-]*){1,2}")
 _CONSTANTS = frozenset({"true", "false", "null"})
+_DYNAMIC_VARIABLES = frozenset({"event.data", "event.context"})
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 # The lexer of CEL's grammar (cel-spec, doc/langdef.md). Longest first: a triple quote before two quotes.
@@ -94,7 +95,14 @@ class FilterText:
 
     def problem(self) -> Problem | None:
         """Return the first thing that a filter must not do; None if there is none."""
-        rules = (self._reserved, self._literals, self._patterns, self._searches, self._time_zones)
+        rules = (
+            self._reserved,
+            self._presences,
+            self._literals,
+            self._patterns,
+            self._searches,
+            self._time_zones,
+        )
         found = [problem for rule in rules for problem in islice(rule(), 1)]
         return min(found, key=lambda problem: (problem.line, problem.column), default=None)
 
@@ -102,6 +110,18 @@ class FilterText:
         for index, token in enumerate(self._tokens):
             if token.text == GUARD:
                 yield self._at(index, f"the name {GUARD} is reserved")
+
+    def _presences(self) -> Iterator[Problem]:
+        """Yield each has() of a whole variable: the library takes its value for the answer."""
+        for index in self._calls_of("has"):
+            inside = self._tokens[index + 2 : self._mates[index + 1]]
+            variable = "".join(token.text for token in inside if token.text not in "()").lstrip(".")
+            if variable in _DYNAMIC_VARIABLES:
+                yield self._at(
+                    index,
+                    f"{variable} is always there, if need be as null: compare it with null, or ask for a field of it, "
+                    f"such as has({variable}.x)",
+                )
 
     def _literals(self) -> Iterator[Problem]:
         for index, token in enumerate(self._tokens):

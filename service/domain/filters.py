@@ -19,6 +19,7 @@ from cel_expr_python import cel  # type: ignore[import-untyped]
 
 from service.domain.clock import CpuClock, thread_cpu_s
 from service.domain.errors import InvalidFilter
+from service.domain.filter_messages import compile_problem, evaluation_problem, printable
 from service.domain.filter_text import GUARD, FilterText, Problem
 from service.domain.model import Event
 
@@ -30,7 +31,6 @@ EVALUATION_CPU_MAX_S = 0.020
 _ACTIVATION_CPU_MAX_S = 0.020
 # A program takes about 85 bytes of memory for each byte of its text.
 _KEPT_TEXT_BYTES_MAX = 1024 * 1024
-_PROBLEM_CHARACTERS_MAX = 300
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUL_ESCAPE = b"\\u0000"
 
@@ -42,14 +42,6 @@ stdlib:
     - name: _+_
 """
 
-_ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*?)(?=\n|$)")
-_NOISE = re.compile(r" \(in container ''\)| \[[A-Z_]+\]$| expecting \{.*")
-_CODE = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
-_UNDECLARED = "undeclared reference to "
-_LEFT_OUT = {"'_+_'": "+", "'map'": "map()", "'filter'": "filter()", "'exists_one'": "exists_one()"}
-# What people meet most, in words that they can act upon.
-_KEY_MISSING = re.compile(r"^Key not found in map : (.*)$", re.DOTALL)
-_NO_OBJECT = "Applying SELECT to non-message type"
 _MISSING_VARIABLE = re.compile(r'No value with name "event\.(\w+)" found')
 
 
@@ -211,7 +203,7 @@ def evaluate(text: str, shown: FilterInput, cpu_s: CpuClock = thread_cpu_s) -> V
     try:
         compiled = compile_filter("filter", text)
     except InvalidFilter as error:
-        return Verdict(VerdictKind.ERROR, _printable(error.message))
+        return Verdict(VerdictKind.ERROR, printable(error.message))
     return compiled.evaluate(shown, cpu_s)
 
 
@@ -277,7 +269,7 @@ def _compiled(field: str, text: str) -> Any:
     try:
         return _environment().cel.compile(text)
     except Exception as error:
-        problem = _compile_problem(str(error))
+        problem = compile_problem(str(error))
     raise InvalidFilter(field, f"does not compile as a CEL expression: {problem}")
 
 
@@ -286,7 +278,7 @@ def _return_kind(field: str, program: Any) -> str:
     try:
         return str(program.return_type().name())
     except Exception as error:
-        problem = _printable(_CODE.sub("", str(error)))
+        problem = evaluation_problem(str(error))
     raise InvalidFilter(field, f"must be true or false for an event: {problem}")
 
 
@@ -304,37 +296,11 @@ def _broken_constant(field: str, parsed: FilterText) -> Problem | None:
     return None
 
 
-def _compile_problem(message: str) -> str:
-    if "recursion" in message:
-        return "it is nested too deeply, or has too many operators in a row: more than 32"
-    found = _ERROR.findall(message)
-    if not found:
-        return "it cannot be compiled"
-    # A macro that is left out also makes its variables undeclared, and those come first.
-    line, column, text = next((each for each in found if _left_out(each[2])), found[0])
-    problem = _left_out(text) or _printable(_NOISE.sub("", text))
-    return f"{problem}; at line {line}, column {column}"
-
-
-def _left_out(text: str) -> str:
-    for reference, name in _LEFT_OUT.items():
-        if text.startswith(f"{_UNDECLARED}{reference}"):
-            return f"filters have no {name}"
-    return ""
-
-
 def _error(message: str, shown: FilterInput) -> Verdict:
     missing = _MISSING_VARIABLE.search(message)
     if missing:
         return Verdict(VerdictKind.ERROR, f"event.{missing[1]}: {shown.why_left_out(missing[1])}")
-    said = _KEY_MISSING.sub(r"there is no key \1; has() asks whether there is one", _CODE.sub("", message))
-    return Verdict(VerdictKind.ERROR, _printable(said.replace(_NO_OBJECT, "a field is asked of what is no object")))
-
-
-def _printable(text: str) -> str:
-    """Return a library's message on one line of printable ASCII, cut to its limit."""
-    escaped = ascii(text[:_PROBLEM_CHARACTERS_MAX])[1:-1].replace("\\'", "'")
-    return escaped[:_PROBLEM_CHARACTERS_MAX]
+    return Verdict(VerdictKind.ERROR, evaluation_problem(message))
 
 
 def _holds_nul(value: Any) -> bool:

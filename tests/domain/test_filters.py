@@ -129,6 +129,8 @@ def test_filter_sees_the_event(text: str, expected: VerdictKind) -> None:
         ("event.time.getHours('/etc/passwd') == 1", "a time zone is given as one string"),
         ("event.time.getHours('file:x') == 1", "a time zone is given as one string"),
         ("||".join(["event.id.contains(event.source)"] * 5), "at most 4 times; at line 1, column 142"),
+        ("has(event.data)", "event.data is always there, if need be as null"),
+        ("true && has( (.event.context) )", "such as has(event.context.x); at line 1, column 9"),
         ("{1.5: true}", "Unsupported map key type: DOUBLE"),
         ("[event.data].all(x, x == x)", "may hold constants only; at line 1, column 1"),
         ("event.data.all(x, [x, x] == [])", "may hold constants only"),
@@ -372,3 +374,23 @@ def test_every_loop_is_guarded_and_the_filter_still_compiles(operand: tuple[str,
     # In the compiled program CEL itself names this function twice for each loop.
     assert 2 * operand[1] == made._program.serialize().count(b"@not_strictly_false")
     assert made.evaluate(FilterInput(EVENT), lambda: 0.0).kind in (TRUE, FALSE, ERROR)
+
+
+@pytest.mark.parametrize(
+    ("text", "payload", "problem"),
+    [
+        ("event.data.x == 1", "{}", 'there is no key "x"; has(), or "x" in, asks whether there is one'),
+        ("event.data.x.y == 1", '{"x": 1}', "a field is asked of what is no object"),
+        ("event.data[5] == 1", "[1]", "there is no element 5 in a list of 1; size() says how many there are"),
+        ("event.data.all(x, x > 1)", "1", "all() and exists() need a list or an object"),
+        ("event.data.x && true", '{"x": 1}', "&& takes nothing but true and false"),
+        ("event.data.x > 1", '{"x": "a"}', "the values are of types that do not go together: >(string, int64)"),
+        ("event.data.x in event.data.y", '{"x": 0, "y": 1}', "the values are of types that do not go together: in"),
+        ("1 / event.data == 1", "0", "divide by zero"),
+    ],
+)
+def test_evaluation_that_fails_says_why_in_words_of_filters(text: str, payload: str, problem: str) -> None:
+    """Not in those of the library."""
+    verdict = evaluate(text, FilterInput(event_of(payload=payload.encode())))
+
+    assert Verdict(VerdictKind.ERROR, problem) == verdict
