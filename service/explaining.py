@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
 from typing import assert_never
+from weakref import WeakValueDictionary
 
 from service.domain.clock import Clock, CpuClock, thread_cpu_s
 from service.domain.errors import EventTypeUnknown, quoted
@@ -108,6 +109,7 @@ class Explainer:
         self._rng = rng
         self._cpu_s = cpu_s
         self._turns = asyncio.Semaphore(_AT_ONCE_MAX)
+        self._workspace_turns: WeakValueDictionary[Workspace, asyncio.Lock] = WeakValueDictionary()
 
     async def explain(
         self, workspace: Workspace, event: Event, *, candidate: Subscription | None, preview_subscription: str
@@ -132,7 +134,9 @@ class Explainer:
         previewed = await self._find(workspace, preview_subscription) if preview_subscription else None
         deciding = _Deciding(event, self._cpu_s)
         decisions = [] if candidate is None else [deciding.decision(candidate)]
-        async with self._turns:
+        # One that is slow holds up no other workspace.
+        workspace_turn = self._workspace_turns.setdefault(workspace, asyncio.Lock())
+        async with workspace_turn, self._turns:
             saved, truncated = await self._decisions(workspace, deciding)
         decisions += saved
         if previewed is not None and all(each.subscription != previewed.name for each in saved):

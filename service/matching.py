@@ -49,6 +49,8 @@ class WorkspaceMatcher:
         self.revision = _NEVER_LOADED
         self.loading = asyncio.Lock()
         self._evaluating = asyncio.Lock()
+        # By uid, the revision of a rule whose filter was shut: whoever waits for a turn does not evaluate it too.
+        self._too_slow: dict[str, int] = {}
         self._shut = shut
         self._cpu_s = cpu_s
         self._rules: dict[str, Rule] = {}
@@ -60,6 +62,8 @@ class WorkspaceMatcher:
             self._remove(rule.uid)
             if rule.active:
                 self._add(rule)
+            else:
+                self._too_slow.pop(rule.uid, None)
         self.revision = revision
 
     async def match(self, events: Sequence[Event]) -> list[list[Rule]]:
@@ -74,11 +78,7 @@ class WorkspaceMatcher:
         """
         candidates = [self._candidates(event) for event in events]
         slice_ = CpuSlice(self._cpu_s)
-        slow: set[str] = set()
-        return [
-            await self._wanting(rules, event, slice_, slow=slow)
-            for event, rules in zip(events, candidates, strict=True)
-        ]
+        return [await self._wanting(rules, event, slice_) for event, rules in zip(events, candidates, strict=True)]
 
     def _candidates(self, event: Event) -> list[Rule]:
         rules = (self._rules[uid] for uid in self._index.candidates(event.event_type))
@@ -88,29 +88,30 @@ class WorkspaceMatcher:
             if not rule.filter_is_shut and attributes_match(rule.attribute_filters, event.attributes)
         ]
 
-    async def _wanting(self, candidates: list[Rule], event: Event, slice_: CpuSlice, *, slow: set[str]) -> list[Rule]:
-        """Return those of the candidates whose filter is true. `slow` are the rules found too slow before."""
+    async def _wanting(self, candidates: list[Rule], event: Event, slice_: CpuSlice) -> list[Rule]:
+        """Return those of the candidates whose filter is true."""
         if not any(rule.filter for rule in candidates):
             return candidates
         # However many publishes a workspace makes at once, its filters get one slice among those of the others.
         async with self._evaluating:
-            return await self._evaluated(candidates, event, slice_, slow=slow)
+            return await self._evaluated(candidates, event, slice_)
 
-    async def _evaluated(self, candidates: list[Rule], event: Event, slice_: CpuSlice, *, slow: set[str]) -> list[Rule]:
+    async def _evaluated(self, candidates: list[Rule], event: Event, slice_: CpuSlice) -> list[Rule]:
         shown = FilterInput(event)
         wanting = []
         for rule in candidates:
             if not rule.filter:
                 wanting.append(rule)
                 continue
-            if rule.uid in slow:
+            if rule.revision <= self._too_slow.get(rule.uid, _NEVER_LOADED):
                 continue
             verdict = evaluate(rule.filter, shown, self._cpu_s)
             if verdict.kind is VerdictKind.TRUE:
                 wanting.append(rule)
             elif verdict.kind is VerdictKind.TOO_SLOW:
-                slow.add(rule.uid)
                 await self._shut(rule)
+                # Not before it is shut, or it would match nothing without anybody being told.
+                self._too_slow[rule.uid] = rule.revision
             if slice_.is_used_up:
                 await slice_.rest()
         return wanting

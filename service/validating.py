@@ -99,8 +99,8 @@ class Definitions:
 
     def _left(self, event_type_ids: Collection[str]) -> dict[str, Definition]:
         found = {each: self._kept[each] for each in event_type_ids if each in self._kept}
-        for each in found:
-            self._kept.move_to_end(each)
+        for each, definition in found.items():
+            self._kept.move_to_end(each, last=definition is not NO_DEFINITION)
         return found
 
     async def _load(self, event_type_ids: Collection[str]) -> dict[str, Definition]:
@@ -130,6 +130,8 @@ class Definitions:
     def _keep(self, event_type_id: str, definition: Definition) -> None:
         self._forget(event_type_id)
         self._kept[event_type_id] = definition
+        # What was never created goes first: names that somebody makes up do not push compiled schemas out.
+        self._kept.move_to_end(event_type_id, last=definition is not NO_DEFINITION)
         self._schema_bytes += _schema_bytes(definition)
         while len(self._kept) > self._definitions_max or self._schema_bytes > self._schema_bytes_max:
             self._forget(next(iter(self._kept)))

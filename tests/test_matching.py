@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from service.domain.errors import StorageUnavailable
 from service.domain.model import Event, Format
 from service.domain.names import Workspace
 from service.matching import Matchers, WorkspaceMatcher, rematch
@@ -386,6 +387,47 @@ async def test_slow_filter_is_shut_once_and_matches_nothing(database: SqliteData
     stored = await database.read(lambda tx: subscriptions.find(tx, WORKSPACE, "slow"))
     assert stored is not None
     assert ("FILTER_TOO_SLOW", "3") == (stored.state_reason, stored.etag)
+
+
+async def test_publishes_that_wait_do_not_evaluate_a_filter_that_was_shut_meanwhile() -> None:
+    """However many they are, one of them finds it too slow. Saved again, it is evaluated again."""
+    shut: list[int] = []
+
+    async def shut_it(rule: Rule) -> None:
+        await asyncio.sleep(0)
+        shut.append(rule.revision)
+
+    matcher = WorkspaceMatcher(shut_it, cpu_s=SteppingCpu(1.0))
+    rule = replace(rule_of("slow", ("*",), filter="event.data.n == 1"), revision=1)
+    matcher.apply([rule], revision=1)
+    event = said("a", payload=b'{"n": 1}')
+
+    assert [[[]]] * 20 == await asyncio.gather(*(matcher.match([event]) for _ in range(20)))
+    assert [1] == shut
+
+    matcher.apply([replace(rule, revision=3)], revision=3)
+    assert [[]] == await matcher.match([event])
+    assert [1, 3] == shut
+
+
+async def test_filter_that_could_not_be_shut_is_evaluated_again() -> None:
+    """Nothing is left out of a match that its owner is not told of."""
+    outcomes: Iterator[Exception | None] = iter([StorageUnavailable("away"), None])
+
+    async def shut_it(_rule: Rule) -> None:
+        outcome = next(outcomes)
+        if outcome is not None:
+            raise outcome
+
+    matcher = WorkspaceMatcher(shut_it, cpu_s=SteppingCpu(1.0))
+    matcher.apply([rule_of("slow", ("*",), filter="event.data.n == 1")], revision=1)
+    event = said("a", payload=b'{"n": 1}')
+
+    with pytest.raises(StorageUnavailable):
+        await matcher.match([event])
+    assert [[]] == await matcher.match([event])
+
+    assert [] == list(outcomes)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,20 @@ async def test_those_used_last_are_kept(database: SqliteDatabase, limits: dict[s
     assert reads + (limits.get("schema_bytes_max") == 1) == hooked.reads
 
 
+async def test_names_that_were_never_created_push_nothing_out(database: SqliteDatabase) -> None:
+    """Whoever makes names up has them looked up, and nobody else's schema compiled again."""
+    hooked = HookedDatabase(database)
+    definitions = Definitions(hooked, definitions_max=3)
+    await define(database, "a", json_schema=STRINGS)
+    [kept] = (await definitions.loaded(["a"])).values()
+    for number in range(10):
+        await definitions.loaded([f"made.up.{number}"])
+    reads = hooked.reads
+
+    assert [kept] == list((await definitions.loaded(["a"])).values())
+    assert reads == hooked.reads
+
+
 async def test_payload_is_validated_however_the_schema_is_enforced(database: SqliteDatabase) -> None:
     """What follows from it is the publisher's business; a payload that is not JSON matches no schema."""
     await define(database, "off", json_schema=STRINGS, schema_enforcement=SchemaEnforcement.OFF)

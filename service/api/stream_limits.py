@@ -5,33 +5,68 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from service.domain.errors import QuotaExceeded
+from service.domain.names import Workspace
 
 # A stream that is not read from can hold some 15 MB of messages that came in already.
 STREAMS_MAX = 100
 # Below the number of works that may wait for the writer, so that no item of a stream is refused for the others' sake.
 ITEMS_MAX = 2_048
 BYTES_MAX = 64 * 1024 * 1024
+# Of these, one workspace may have so many: its filters may be slow, and others publish meanwhile.
+WORKSPACE_ITEMS_MAX = 512
+WORKSPACE_BYTES_MAX = 16 * 1024 * 1024
 _RETRY_AFTER_S = 10.0
 
 
-class StreamLimits:
-    """Counts streams, and their items that are being published; whoever finds no room waits, the first one first.
+class _Window:
+    """How much is under way of one kind. Whoever finds no room waits, the first one first.
 
     Args:
-        bytes_max: of the items under way. One that is larger than that goes alone.
+        bytes_max: together. An item that is larger than that goes alone.
     """
 
-    def __init__(
-        self, *, streams_max: int = STREAMS_MAX, items_max: int = ITEMS_MAX, bytes_max: int = BYTES_MAX
-    ) -> None:
-        self._streams_max = streams_max
+    def __init__(self, items_max: int, bytes_max: int) -> None:
+        self.users = 0
         self._items_max = items_max
         self._bytes_max = bytes_max
-        self._streams = 0
         self._items = 0
         self._bytes = 0
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
+
+    async def take(self, size: int) -> None:
+        async with self._turn:
+            while self._is_full(size):
+                self._freed.clear()
+                await self._freed.wait()
+            self._items += 1
+            self._bytes += size
+
+    def give_back(self, size: int) -> None:
+        self._items -= 1
+        self._bytes -= size
+        self._freed.set()
+
+    def _is_full(self, size: int) -> bool:
+        is_over = self._bytes > 0 and self._bytes + size > self._bytes_max
+        return is_over or self._items >= self._items_max
+
+
+class StreamLimits:
+    """Counts streams, and their items that are being published: of each workspace, and of all."""
+
+    def __init__(
+        self,
+        *,
+        streams_max: int = STREAMS_MAX,
+        items_max: int = ITEMS_MAX,
+        workspace_items_max: int = WORKSPACE_ITEMS_MAX,
+    ) -> None:
+        self._streams_max = streams_max
+        self._streams = 0
+        self._all = _Window(items_max, BYTES_MAX)
+        self._workspace_items_max = workspace_items_max
+        self._workspaces: dict[Workspace, _Window] = {}
 
     @contextmanager
     def stream(self) -> Iterator[None]:
@@ -52,21 +87,30 @@ class StreamLimits:
         finally:
             self._streams -= 1
 
-    async def take(self, size: int) -> None:
+    async def take(self, workspace: Workspace, size: int) -> None:
         """Wait until there is room for an item of so many bytes, and count it."""
-        async with self._turn:
-            while self._is_full(size):
-                self._freed.clear()
-                await self._freed.wait()
-            self._items += 1
-            self._bytes += size
+        window = self._workspaces.setdefault(workspace, _Window(self._workspace_items_max, WORKSPACE_BYTES_MAX))
+        window.users += 1
+        try:
+            # In this order: a workspace that is full waits by itself, and not at the head of everybody's line.
+            await window.take(size)
+            try:
+                await self._all.take(size)
+            except BaseException:
+                window.give_back(size)
+                raise
+        except BaseException:
+            self._leave(workspace, window)
+            raise
 
-    def give_back(self, size: int) -> None:
+    def give_back(self, workspace: Workspace, size: int) -> None:
         """Count an item no more."""
-        self._items -= 1
-        self._bytes -= size
-        self._freed.set()
+        self._all.give_back(size)
+        window = self._workspaces[workspace]
+        window.give_back(size)
+        self._leave(workspace, window)
 
-    def _is_full(self, size: int) -> bool:
-        is_over = self._bytes > 0 and self._bytes + size > self._bytes_max
-        return is_over or self._items >= self._items_max
+    def _leave(self, workspace: Workspace, window: _Window) -> None:
+        window.users -= 1
+        if not window.users:
+            del self._workspaces[workspace]

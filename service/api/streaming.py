@@ -138,7 +138,9 @@ class PublishStream:
             if len(request.items) > ITEMS_MAX:
                 raise InvalidField("items", f"must be at most {ITEMS_MAX} in one message; got {len(request.items)}")
             for item in request.items:
-                await self._take(workspace, item)
+                # What is left without a result is sent again.
+                if not self._draining.is_set():
+                    await self._take(workspace, item)
 
     async def _take(self, workspace: Workspace, item: pb.StreamPublishItem) -> None:
         size = item.ByteSize()
@@ -146,13 +148,13 @@ class PublishStream:
             self._room.clear()
             await self._room.wait()
         self._unanswered += 1
-        await self._limits.take(size)
+        await self._limits.take(workspace, size)
         is_publishing = False
         try:
             is_publishing = self._start_publishing(workspace, item, size)
         finally:
             if not is_publishing:
-                self._limits.give_back(size)
+                self._limits.give_back(workspace, size)
         # A message has many items, and many streams may have many messages: everybody else has a turn in between.
         await asyncio.sleep(0)
 
@@ -169,7 +171,7 @@ class PublishStream:
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
         # However it ends: a task that is cancelled before it began has no `finally`.
-        task.add_done_callback(lambda _: self._limits.give_back(size))
+        task.add_done_callback(lambda _: self._limits.give_back(workspace, size))
         return True
 
     def _is_full(self, size: int) -> bool:

@@ -14,11 +14,12 @@ from service.api.drafts import Drafts
 from service.api.stream_limits import StreamLimits
 from service.api.streaming import WINDOW_BYTES_MAX, WINDOW_ITEMS_MAX, PublishStream
 from service.domain.errors import QuotaExceeded
+from service.domain.names import Workspace
 from service.matching import Matchers
 from service.publishing import Publisher
 from service.storage.sqlite import SqliteDatabase
 from service.validating import Definitions
-from tests.fakes import CountingIds, FakeClock, HookedDatabase
+from tests.fakes import WORKSPACE, CountingIds, FakeClock, HookedDatabase
 from tests.harness import Client, eventually, running_server
 from tests.tools import Refusal, Tenant, refusal_of
 from tidings.v1.publishing_pb2 import StreamPublishRequest, StreamPublishResponse, StreamPublishResult
@@ -372,6 +373,48 @@ async def test_streams_share_what_may_be_under_way(stream: Stream) -> None:
 
         assert not (await first).results[0].HasField("error")
         assert [1] == [each.sequence for each in (await second).results]
+
+
+async def test_streams_that_are_closed_give_back_what_they_held_and_no_more(stream: Stream) -> None:
+    """One with its items under way, and one that waits for room; then as much is free as before, to the item."""
+    stream.limits = StreamLimits(items_max=10)
+    gate = asyncio.Event()
+    stream.database.before_write = lambda: _passed(gate)
+    one, other = stream.responses(endless()), stream.responses(then_end(message(item(1), parent=PARENT)))
+    async with aclosing(one), aclosing(other):
+        waiting = [asyncio.ensure_future(anext(each)) for each in (one, other)]
+        await stream.settled()
+        for each in reversed(waiting):
+            each.cancel()
+            await asyncio.wait([each])
+
+    async with asyncio.timeout(PATIENCE_S):
+        for _ in range(10):
+            await stream.limits.take(WORKSPACE, 1)
+    one_more = asyncio.ensure_future(stream.limits.take(WORKSPACE, 1))
+    await stream.settled()
+    assert not one_more.done()
+    stream.limits.give_back(WORKSPACE, 1)
+    await one_more
+
+
+async def test_workspace_that_is_full_waits_by_itself() -> None:
+    """The others go on, and one that gives up waiting leaves the room as it was."""
+    other = Workspace("acme", "other")
+    limits = StreamLimits(items_max=3, workspace_items_max=2)
+    for _ in range(2):
+        await limits.take(WORKSPACE, 1)
+    impatient, patient = (asyncio.ensure_future(limits.take(WORKSPACE, 1)) for _ in range(2))
+
+    async with asyncio.timeout(PATIENCE_S):
+        await limits.take(other, 1)
+        impatient.cancel()
+        await asyncio.wait([impatient])
+        assert not patient.done()
+        limits.give_back(other, 1)
+        limits.give_back(WORKSPACE, 1)
+        await patient
+        await limits.take(other, 1)
 
 
 async def test_streams_beyond_the_limit_are_refused_until_one_ends() -> None:
