@@ -218,7 +218,8 @@ class Dispatcher:
                 await self._idle.wait()
         except (TimeoutError, Unavailable) as error:
             # Nothing is lost: the next process takes these claims over, and they are attempted again.
-            _log.warning("claims.left_behind", count=len(self._under_way), error=repr(error))
+            reason = str(error) or f"the database did not take them within {_LAST_COMMITS_S:g} s"
+            _log.warning("claims.left_behind", count=len(self._under_way), error=reason)
 
     async def _release_unfinished(self) -> None:
         """Break off what is still under way and give its claims back, without counting an attempt."""
@@ -226,7 +227,8 @@ class Dispatcher:
         for attempt in self._attempts.values():
             attempt.cancel()
         await self._give_back(unfinished)
-        _log.warning("claims.released", count=len(unfinished))
+        if unfinished:
+            _log.warning("claims.released", count=len(unfinished))
         self._ended([self._under_way[claimed] for claimed in unfinished])
 
     async def _give_back(self, claims: Sequence[Claimed]) -> None:

@@ -396,7 +396,9 @@ async def test_stop_ends_in_time_though_the_database_refuses(database: SqliteDat
             await transport.sent(1)
             hooked.refused_writes = 1_000
 
-    assert [1] == [entry["count"] for entry in logs if entry["event"] == "claims.left_behind"]
+    (left_behind,) = [entry for entry in logs if entry["event"] == "claims.left_behind"]
+    assert 1 == left_behind["count"]
+    assert "the database does not answer" == left_behind["error"]
 
 
 async def test_stop_before_the_start_ends_at_once(database: SqliteDatabase, clock: FakeClock) -> None:

@@ -84,11 +84,12 @@ class EventType(_message.Message):
     code: _builtins.int
     """The number that bodies of format EVENT_CODE carry as `Code`."""
     json_schema: _builtins.str
-    """A JSON Schema (2020-12) as JSON text, at most 256 KiB, that payloads must match; a payload that is not JSON does
-    not. A `$ref` must stay inside the schema: nothing is ever loaded from elsewhere. `format` is not checked. So that
-    checking takes little time, patterns are without look-around and back-references, at most 256 and at most 256 KiB
-    each when compiled; numbers have at most 400 digits; at most 2,000 subschemas, over references, apply to one value;
-    none applies itself to the same value; and none is reached on more than 10,000 ways. Empty: no schema.
+    """A JSON Schema (2020-12, which `$schema` names if it is there) as JSON text, at most 256 KiB, that payloads must
+    match; a payload that is not JSON does not. A `$ref` must stay inside the schema: nothing is ever loaded from
+    elsewhere. `format` is not checked. So that checking takes little time, patterns are without look-around and
+    back-references, at most 256 and at most 256 KiB each when compiled; numbers have at most 400 digits; at most 2,000
+    subschemas, over references, apply to one value; none applies itself to the same value; and none is reached on more
+    than 10,000 ways. Empty: no schema.
     """
     schema_enforcement: Global___SchemaEnforcement.ValueType
     """What happens to a payload that does not match json_schema. Default: REJECT. Without a schema it plays no part."""
@@ -319,7 +320,9 @@ class UpdateEventTypeRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields to change; empty means those that are set in event_type. Lists are replaced, not appended to."""
+        """The fields to change; empty means those that are set in event_type. Lists are replaced, not appended to.
+        What it names and the message leaves empty is cleared. With grpcurl: `{"paths": ["json_schema"]}`.
+        """
 
     def __init__(
         self,

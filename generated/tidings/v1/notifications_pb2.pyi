@@ -291,8 +291,8 @@ class Notification(_message.Message):
     """
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
-        """Output only. When the next attempt is due; empty while one is under way, while the subscription is disabled or
-        suspended, and in end states.
+        """Output only. When the next attempt is due; empty while one is under way, in end states, and from that time on while
+        the subscription is disabled or suspended.
         """
 
     @_builtins.property

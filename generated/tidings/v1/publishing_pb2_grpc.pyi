@@ -62,9 +62,8 @@ class PublishServiceStub:
     takes them.
 
     After a stream that broke, send the items without a result again, with the same request_ids: none is accepted
-    twice. When the server shuts down it sends `draining`, takes no further message, answers the items that it has, and
-    ends the stream a second later at the latest: end your side of it at `draining`, and send the rest to another
-    server.
+    twice. When the server shuts down it sends `draining`, takes no further item, answers those that it has, and ends
+    the stream a second later at the latest: end your side of it at `draining`, and send the rest to another server.
 
     Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of
     more than 1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, QUOTA_EXCEEDED when a server has 100 streams
@@ -121,9 +120,8 @@ class PublishServiceAsyncStub(PublishServiceStub):
     takes them.
 
     After a stream that broke, send the items without a result again, with the same request_ids: none is accepted
-    twice. When the server shuts down it sends `draining`, takes no further message, answers the items that it has, and
-    ends the stream a second later at the latest: end your side of it at `draining`, and send the rest to another
-    server.
+    twice. When the server shuts down it sends `draining`, takes no further item, answers those that it has, and ends
+    the stream a second later at the latest: end your side of it at `draining`, and send the rest to another server.
 
     Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of
     more than 1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, QUOTA_EXCEEDED when a server has 100 streams
@@ -192,9 +190,8 @@ class PublishServiceServicer:
         takes them.
 
         After a stream that broke, send the items without a result again, with the same request_ids: none is accepted
-        twice. When the server shuts down it sends `draining`, takes no further message, answers the items that it has, and
-        ends the stream a second later at the latest: end your side of it at `draining`, and send the rest to another
-        server.
+        twice. When the server shuts down it sends `draining`, takes no further item, answers those that it has, and ends
+        the stream a second later at the latest: end your side of it at `draining`, and send the rest to another server.
 
         Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of
         more than 1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, QUOTA_EXCEEDED when a server has 100 streams

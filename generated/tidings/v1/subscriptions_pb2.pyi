@@ -374,7 +374,9 @@ class Subscription(_message.Message):
 
     @_builtins.property
     def signing_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___SigningKey]:
-        """Output only. The keys that sign, newest first."""
+        """Output only. The keys that sign, newest first. One whose expire_time has come signs no more; it is erased, and so
+        leaves this list, about a second later.
+        """
 
     @_builtins.property
     def failing_since(self) -> _timestamp_pb2.Timestamp:
@@ -779,7 +781,9 @@ class UpdateSubscriptionRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields to change; empty means those that are set in subscription. Lists and maps are replaced, not merged."""
+        """The fields to change; empty means those that are set in subscription. Lists and maps are replaced, not merged.
+        What it names and the message leaves empty is cleared. With grpcurl: `{"paths": ["filter"]}`.
+        """
 
     def __init__(
         self,
