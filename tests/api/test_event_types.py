@@ -32,12 +32,6 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
         yield client
 
 
-@pytest.fixture
-def tenant(client: Client) -> Tenant:
-    """A workspace of the test's own."""
-    return Tenant(client)
-
-
 async def get(tenant: Tenant, id: str) -> Any:
     """Return an event type."""
     return (await tenant.call("GetEventType", name=f"eventTypes/{id}")).event_type

@@ -24,12 +24,6 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
         yield client
 
 
-@pytest.fixture
-def tenant(client: Client) -> Tenant:
-    """A workspace of the test's own."""
-    return Tenant(client)
-
-
 async def explain(tenant: Tenant, *, event: dict[str, Any] | None = None, **fields: Any) -> Any:
     """Explain an event of type `a` with the payload `{}`, unless it says otherwise."""
     payload = {} if event is not None and "data" in event else {"json": "{}"}

@@ -42,12 +42,6 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
         yield client
 
 
-@pytest.fixture
-def tenant(client: Client) -> Tenant:
-    """A workspace of the test's own."""
-    return Tenant(client)
-
-
 def struct_of(plain: dict[str, Any]) -> Struct:
     """Return a Struct with these values."""
     return ParseDict(plain, Struct())

@@ -40,12 +40,6 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
         yield client
 
 
-@pytest.fixture
-def tenant(client: Client) -> Tenant:
-    """A workspace of the test's own."""
-    return Tenant(client)
-
-
 async def get(tenant: Tenant, name: str) -> Event:
     """Return an event with its payload."""
     found: Event = (await tenant.call("GetEvent", name=name)).event

@@ -8,7 +8,7 @@ import pytest_asyncio
 from aiohttp import web
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tests.harness import Client, Received, Receiver, eventually, running_receiver, running_server
+from tests.harness import Client, Received, Receiver, eventually, running_receiver
 from tests.tools import Refusal, Tenant, refusal_of
 from tidings.v1.notifications_pb2 import Notification, NotificationState, Replay, ReplayState
 
@@ -31,20 +31,6 @@ async def receiver() -> AsyncIterator[Receiver]:
     """A receiver that the tests of this module share."""
     async with running_receiver(answer) as receiver:
         yield receiver
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    """A server that the tests of this module share: each has a workspace of its own."""
-    folder = tmp_path_factory.mktemp("replays")
-    async with running_server(folder, allow_unknown_event_types=True) as client:
-        yield client
-
-
-@pytest.fixture
-def tenant(client: Client) -> Tenant:
-    """A workspace of the test's own."""
-    return Tenant(client)
 
 
 async def create(tenant: Tenant, subscription: str, *, validate_only: bool = False, **replay: Any) -> Replay:

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from tests.harness import Client, Received, Receiver, eventually, running_receiver, running_server
+from tests.harness import Received, Receiver, eventually, running_receiver
 from tests.tools import Refusal, Tenant, refusal_of, without_names
 from tidings.v1.notifications_pb2 import AttemptOutcome, Notification, NotificationState
 
@@ -47,19 +47,6 @@ async def receiver(gate: Gate) -> AsyncIterator[Receiver]:
     async with running_receiver(gate.answer) as receiver:
         yield receiver
         gate.open.set()
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    """A server that the tests of this module share: each has a workspace of its own."""
-    async with running_server(tmp_path_factory.mktemp("retry"), allow_unknown_event_types=True) as client:
-        yield client
-
-
-@pytest.fixture
-def tenant(client: Client) -> Tenant:
-    """A workspace of the test's own."""
-    return Tenant(client)
 
 
 async def published(tenant: Tenant, url: str, **fields: Any) -> str:

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from service.domain.model import SignatureScheme as Scheme
 from service.domain.signing import new_key
-from tests.harness import Client, Received, Receiver, eventually, running_receiver, running_server
+from tests.harness import Client, Received, Receiver, eventually, running_receiver
 from tests.tools import Refusal, Tenant, new_id, refusal_of
 from tidings.v1.subscriptions_pb2 import RotateSigningKeyResponse, SignatureScheme
 
@@ -22,13 +22,6 @@ OLD: Final = f"whsec_{base64.b64encode(b'o' * 32).decode()}"
 NEW: Final = f"whsec_{base64.b64encode(b'n' * 32).decode()}"
 UNSIGNED: Final = SignatureScheme.SIGNATURE_SCHEME_UNSIGNED
 GITHUB: Final = SignatureScheme.SIGNATURE_SCHEME_GITHUB
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    """A server that the tests of this module share: each has a workspace of its own."""
-    async with running_server(tmp_path_factory.mktemp("rotation"), allow_unknown_event_types=True) as client:
-        yield client
 
 
 class Owner(Tenant):

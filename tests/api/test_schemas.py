@@ -32,12 +32,6 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
         yield client
 
 
-@pytest.fixture
-def tenant(client: Client) -> Tenant:
-    """A workspace of the test's own."""
-    return Tenant(client)
-
-
 async def violations(tenant: Tenant, **request: Any) -> list[tuple[str, str]]:
     """Return what ValidatePayload finds."""
     found = (await tenant.call("ValidatePayload", **request)).violations

@@ -41,12 +41,6 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
         yield client
 
 
-@pytest.fixture
-def tenant(client: Client) -> Tenant:
-    """A workspace of the test's own."""
-    return Tenant(client)
-
-
 def item(sequence: int, request_id: str = "", **event: Any) -> dict[str, Any]:
     """Return an item with the type `a` and the payload `{}`, unless it says otherwise."""
     payload = {} if "data" in event or "json_object" in event else {"json": "{}"}

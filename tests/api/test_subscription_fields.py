@@ -49,12 +49,6 @@ async def client(folder: Path) -> AsyncIterator[Client]:
         yield client
 
 
-@pytest.fixture
-def tenant(client: Client) -> Tenant:
-    """A workspace of the test's own."""
-    return Tenant(client)
-
-
 async def create(tenant: Tenant, *, signing_key: str = "", **fields: Any) -> CreateSubscriptionResponse:
     """Create the subscription board."""
     fields = {"display_name": "Board", "url": "https://receiver.example/", "event_types": ["*"], **fields}

@@ -43,12 +43,6 @@ async def client(folder: Path) -> AsyncIterator[Client]:
         yield client
 
 
-@pytest.fixture
-def tenant(client: Client) -> Tenant:
-    """A workspace of the test's own."""
-    return Tenant(client)
-
-
 async def create(tenant: Tenant, fields: dict[str, Any] | None = None, **request: Any) -> CreateSubscriptionResponse:
     """Create a subscription."""
     response: CreateSubscriptionResponse = await tenant.call(

@@ -3,14 +3,13 @@
 import asyncio
 import base64
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
 from google.protobuf.duration_pb2 import Duration
 
@@ -42,20 +41,6 @@ DEFAULTS: dict[str, Any] = {
 REQUIRED = {name: FULL[name] for name in ("display_name", "url", "event_types")}
 OUTPUT = ("name", "uid", "state", "signing_keys", "create_time", "update_time", "etag")
 ACTIVE, DISABLED = SubscriptionState.SUBSCRIPTION_STATE_ACTIVE, SubscriptionState.SUBSCRIPTION_STATE_DISABLED
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    """A server that the tests of this module share: each has a workspace of its own."""
-    folder = tmp_path_factory.mktemp("subscriptions")
-    async with running_server(folder, allow_unknown_event_types=True) as client:
-        yield client
-
-
-@pytest.fixture
-def tenant(client: Client) -> Tenant:
-    """A workspace of the test's own."""
-    return Tenant(client)
 
 
 async def get(tenant: Tenant, name: str) -> Subscription:

@@ -39,12 +39,6 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield receiver
 
 
-@pytest.fixture
-def tenant(client: Client) -> Tenant:
-    """A workspace of the test's own."""
-    return Tenant(client)
-
-
 async def rehearse(tenant: Tenant, name: str, event_type: str = "") -> Attempt:
     """Send an example and return what came of it."""
     attempt: Attempt = (await tenant.call("TestSubscription", name=name, event_type=event_type)).attempt

@@ -47,19 +47,6 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield receiver
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    """A server that the tests of this module share: each has a workspace of its own."""
-    async with running_server(tmp_path_factory.mktemp("watch"), allow_unknown_event_types=True) as client:
-        yield client
-
-
-@pytest.fixture
-def tenant(client: Client) -> Tenant:
-    """A workspace of the test's own."""
-    return Tenant(client)
-
-
 class Watch:
     """A call of WatchNotifications."""
 
