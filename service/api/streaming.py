@@ -25,6 +25,7 @@ WINDOW_ITEMS_MAX = 256
 WINDOW_BYTES_MAX = 8 * 1024 * 1024
 # A result with all of its schema violations takes less than 64 KiB, so a response stays far below 1 MiB.
 _RESPONSE_BYTES = 256 * 1024
+_ITEMS_PER_TURN = 16
 # How long a client that was told of the shutdown has to end its side. A stream that ends while its client is sending
 # can look broken there, results and all.
 _LINGER_S = 1.0
@@ -137,10 +138,13 @@ class PublishStream:
             workspace = _workspace_of(request, workspace)
             if len(request.items) > ITEMS_MAX:
                 raise InvalidField("items", f"must be at most {ITEMS_MAX} in one message; got {len(request.items)}")
-            for item in request.items:
+            for taken, item in enumerate(request.items):
                 # What is left without a result is sent again.
                 if not self._draining.is_set():
                     await self._take(workspace, item)
+                # Many streams may have many items: everybody else has a turn in between.
+                if taken % _ITEMS_PER_TURN == 0:
+                    await asyncio.sleep(0)
 
     async def _take(self, workspace: Workspace, item: pb.StreamPublishItem) -> None:
         size = item.ByteSize()
@@ -155,8 +159,6 @@ class PublishStream:
         finally:
             if not is_publishing:
                 self._limits.give_back(workspace, size)
-        # A message has many items, and many streams may have many messages: everybody else has a turn in between.
-        await asyncio.sleep(0)
 
     def _start_publishing(self, workspace: Workspace, item: pb.StreamPublishItem, size: int) -> bool:
         """Publish an item in a task of its own; return False if it is bad and has its answer already."""
