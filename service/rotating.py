@@ -7,13 +7,13 @@ from typing import Final
 
 from service.domain.announcements import signing_key_rotated
 from service.domain.clock import Clock
-from service.domain.errors import ResourceNotFound, StateConflict
+from service.domain.errors import StateConflict
 from service.domain.ids import Ids, check_request_id
 from service.domain.model import SignatureScheme, SigningKey, Subscription
 from service.domain.names import Workspace
-from service.domain.requests import keys_in_force
 from service.domain.rotation import check_overlap, create_time_ms, rotate
-from service.domain.signing import check_key, new_key, shown_key
+from service.domain.signing import check_key, new_key
+from service.domain.subscriptions import Keyed
 from service.storage import announcements, management_requests, signing_keys, subscriptions, workspaces
 from service.storage.database import Database, Transaction
 from service.storage.management_requests import ManagementRequest
@@ -36,17 +36,6 @@ class Rotation:
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Rotated:
-    """A subscription after a rotation, and what its receiver needs to verify by the new key: empty for UNSIGNED.
-
-    For a repeated request, the subscription as it is now, and that rotation's key while it still signs.
-    """
-
-    subscription: Subscription
-    shown_key: str = field(repr=False)
-
-
 class SigningKeys:
     """Rotates the signing keys of subscriptions.
 
@@ -64,7 +53,7 @@ class SigningKeys:
         self._rng = rng
         self._on_announced = on_announced
 
-    async def rotate(self, workspace: Workspace, subscription_id: str, rotation: Rotation) -> Rotated:
+    async def rotate(self, workspace: Workspace, subscription_id: str, rotation: Rotation) -> Keyed:
         """Put a new key in the place of the current one, which goes on signing until the overlap ends.
 
         Raises:
@@ -80,15 +69,13 @@ class SigningKeys:
             check_key("signing_key", rotation.signature_scheme, rotation.signing_key)
         now_ms = self._clock.now_ms()
 
-        name = workspace.subscription(subscription_id)
-
-        def work(tx: Transaction) -> Rotated:
+        def work(tx: Transaction) -> Keyed:
             # A repeated request changes nothing, so it is looked for before the revision is bumped; and once more under
             # that lock, which makes rotations take turns, also those with the same request_id.
-            if (earlier := _earlier(tx, workspace, name, rotation, now_ms=now_ms)) is not None:
+            if (earlier := _earlier(tx, workspace, rotation, now_ms=now_ms)) is not None:
                 return earlier
             revision = workspaces.bump_revision(tx, workspace.key)
-            if (earlier := _earlier(tx, workspace, name, rotation, now_ms=now_ms)) is not None:
+            if (earlier := _earlier(tx, workspace, rotation, now_ms=now_ms)) is not None:
                 return earlier
             current = subscriptions.get(tx, workspace, subscription_id)
             return self._rotate(tx, current, rotation, revision=revision, now_ms=now_ms)
@@ -101,7 +88,7 @@ class SigningKeys:
 
     def _rotate(
         self, tx: Transaction, current: Subscription, rotation: Rotation, *, revision: int, now_ms: int
-    ) -> Rotated:
+    ) -> Keyed:
         scheme = rotation.signature_scheme or current.signature_scheme
         key = self._key(current, scheme, rotation.signing_key, now_ms=now_ms)
         keys = rotate(current.signing_keys, key, overlap_ms=round(rotation.overlap_s * 1000), now_ms=now_ms)
@@ -111,10 +98,10 @@ class SigningKeys:
         told = signing_key_rotated(changed, id=self._ids.new(), now_ms=now_ms, new_key=key)
         announcements.insert(tx, [told])
         if rotation.request_id:
-            result = {"uid": changed.uid, "key_id": key.key_id if key else ""}
+            result = management_requests.given_key(changed, key)
             request = ManagementRequest(_METHOD, rotation.request_id, rotation.fingerprint, result)
             management_requests.insert(tx, changed.workspace, request, now_ms=now_ms)
-        return Rotated(changed, shown_key(key) if key else "")
+        return Keyed(changed, key)
 
     def _key(self, current: Subscription, scheme: SignatureScheme, given: str, *, now_ms: int) -> SigningKey | None:
         """Return the key that signs from now on; None for UNSIGNED."""
@@ -138,17 +125,14 @@ def _check_becomes_unsigned(current: Subscription) -> None:
         )
 
 
-def _earlier(tx: Transaction, workspace: Workspace, name: str, rotation: Rotation, *, now_ms: int) -> Rotated | None:
+def _earlier(tx: Transaction, workspace: Workspace, rotation: Rotation, *, now_ms: int) -> Keyed | None:
     """Return what came of the first of several equal requests, as it is now; None if this is the first."""
-    if not rotation.request_id:
-        return None
-    first = management_requests.find(tx, workspace, _METHOD, rotation.request_id)
-    if first is None:
-        return None
-    first.check_same(rotation.fingerprint)
-    subscription = subscriptions.find_by_uid(tx, [first.result["uid"]]).get(first.result["uid"])
-    if subscription is None:
-        note = "what the first request with this request_id rotated was deleted since"
-        raise ResourceNotFound("subscription", name, note=note)
-    in_force = keys_in_force(subscription.signing_keys, now_ms)
-    return Rotated(subscription, next((shown_key(key) for key in in_force if key.key_id == first.result["key_id"]), ""))
+    return management_requests.find_given_key(
+        tx,
+        workspace,
+        method=_METHOD,
+        request_id=rotation.request_id,
+        fingerprint=rotation.fingerprint,
+        did="rotated",
+        now_ms=now_ms,
+    )

@@ -14,10 +14,9 @@ from service.domain.ids import Ids
 from service.domain.model import Subscription, SubscriptionState
 from service.domain.names import OPERATIONAL_EVENT_TYPES, Workspace
 from service.domain.patterns import is_exact, matches
-from service.domain.requests import keys_in_force
 from service.domain.subscriptions import (
-    Created,
     Creation,
+    Keyed,
     SubscriptionFields,
     changed,
     check_fields,
@@ -67,7 +66,7 @@ class Subscriptions:
         self._on_sweep = on_sweep
         self._allow_unknown_event_types = allow_unknown_event_types
 
-    async def create(self, creation: Creation) -> Created:
+    async def create(self, creation: Creation) -> Keyed:
         """Create a subscription, or return the one that the same request created before.
 
         Raises:
@@ -80,7 +79,7 @@ class Subscriptions:
         new = self._new(creation)
         now_ms = new.create_time_ms
 
-        def work(tx: Transaction) -> Created:
+        def work(tx: Transaction) -> Keyed:
             # A repeated request changes nothing, so it is looked for before the revision is bumped; and once more under
             # that lock, for an equal request may have come first.
             if (earlier := _earlier(tx, creation, now_ms=now_ms)) is not None:
@@ -90,9 +89,12 @@ class Subscriptions:
                 return earlier
             self._check_new(tx, stored)
             subscriptions.insert(tx, stored)
+            key = next(iter(stored.signing_keys), None)
             if creation.request_id:
-                management_requests.insert(tx, new.workspace, _remembered(creation, stored), now_ms=now_ms)
-            return Created(stored, stored.signing_keys)
+                result = management_requests.given_key(stored, key)
+                request = ManagementRequest(_CREATE, creation.request_id, creation.fingerprint, result)
+                management_requests.insert(tx, new.workspace, request, now_ms=now_ms)
+            return Keyed(stored, key)
 
         return await self._database.write(work)
 
@@ -290,33 +292,17 @@ def _store(tx: Transaction, current: Subscription, after: Subscription, *, annou
         announcements.insert(tx, [resumed])
 
 
-def _remembered(creation: Creation, stored: Subscription) -> ManagementRequest:
-    key_ids = [key.key_id for key in stored.signing_keys]
-    result = {"subscription_uid": stored.uid, "subscription_id": stored.id, "key_id": "".join(key_ids)}
-    return ManagementRequest(_CREATE, creation.request_id, creation.fingerprint, result)
-
-
-def _earlier(tx: Transaction, creation: Creation, *, now_ms: int) -> Created | None:
-    """Return what the first of several equal requests created, as it is now; None if this is the first.
-
-    Raises:
-        RequestIdReused, ResourceNotFound: as `Subscriptions.create` does.
-    """
-    if not creation.request_id:
-        return None
-    first = management_requests.find(tx, creation.workspace, _CREATE, creation.request_id)
-    if first is None:
-        return None
-    first.check_same(creation.fingerprint)
-    uid = first.result["subscription_uid"]
-    found = subscriptions.find_by_uid(tx, [uid]).get(uid)
-    if found is None:
-        name = creation.workspace.subscription(first.result["subscription_id"])
-        raise ResourceNotFound(
-            "subscription", name, note="what the first request with this request_id created was deleted since"
-        )
-    in_force = keys_in_force(found.signing_keys, now_ms)
-    return Created(found, tuple(key for key in in_force if key.key_id == first.result["key_id"]))
+def _earlier(tx: Transaction, creation: Creation, *, now_ms: int) -> Keyed | None:
+    """Return what the first of several equal requests created, as it is now; None if this is the first."""
+    return management_requests.find_given_key(
+        tx,
+        creation.workspace,
+        method=_CREATE,
+        request_id=creation.request_id,
+        fingerprint=creation.fingerprint,
+        did="created",
+        now_ms=now_ms,
+    )
 
 
 def _check_id_free(tx: Transaction, new: Subscription) -> None:

@@ -11,7 +11,8 @@ from service.delivery.eraser import Eraser
 from service.domain.errors import CallerError, InvalidField, RequestIdReused, ResourceNotFound, StateConflict
 from service.domain.model import SignatureScheme, SigningKey, Subscription
 from service.domain.signing import new_key
-from service.rotating import Rotated, Rotation, SigningKeys
+from service.domain.subscriptions import Keyed
+from service.rotating import Rotation, SigningKeys
 from service.storage import announcements, subscriptions, workspaces
 from service.storage.database import Database
 from tests.fakes import (
@@ -58,7 +59,7 @@ class Rotator:
     def _count_announced(self) -> None:
         self.announced += 1
 
-    async def rotate(self, subscription_id: str = "a", **changes: Any) -> Rotated:
+    async def rotate(self, subscription_id: str = "a", **changes: Any) -> Keyed:
         """Rotate."""
         return await self._keys.rotate(WORKSPACE, subscription_id, rotation_of(**changes))
 

@@ -61,16 +61,16 @@ class Creation:
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
-    """A subscription as it is now, and those keys that its creation gave it and that still sign: one, or none."""
+class Keyed:
+    """A subscription as it is now, and the key that a request gave it while that signs; UNSIGNED gives none."""
 
     subscription: Subscription
-    keys: tuple[SigningKey, ...]
+    key: SigningKey | None
 
     @property
     def shown_key(self) -> str:
         """What the receiver needs to verify by that key; empty when there is none."""
-        return "".join(map(shown_key, self.keys))
+        return shown_key(self.key) if self.key else ""
 
 
 def check_fields(fields: SubscriptionFields, destinations: DestinationPolicy) -> None:

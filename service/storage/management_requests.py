@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
-from service.domain.errors import RequestIdReused, quoted
+from service.domain.errors import RequestIdReused, ResourceNotFound, quoted
+from service.domain.model import SigningKey, Subscription
 from service.domain.names import Workspace
+from service.domain.requests import keys_in_force
+from service.domain.subscriptions import Keyed
+from service.storage import subscriptions
 from service.storage.database import Transaction
 from service.storage.encoding import from_text, to_text
 
@@ -24,8 +28,7 @@ INSERT_MANAGEMENT_REQUEST: Final[LiteralString] = """
 class ManagementRequest:
     """A request_id that was used: for which method, what the request said, and what came of it.
 
-    `fingerprint` is a digest of all that the request says. `result` holds ids, in the method's own words, and never a
-    secret: it outlives the keys.
+    `fingerprint` is a digest of all that the request says. `result` holds ids and never a secret: it outlives the keys.
     """
 
     method: str
@@ -66,3 +69,40 @@ def insert(tx: Transaction, workspace: Workspace, request: ManagementRequest, *,
         result=to_text(request.result),
         create_time=now_ms,
     )
+
+
+def given_key(subscription: Subscription, key: SigningKey | None) -> dict[str, str]:
+    """Return the result of a request that gave a subscription a key, or None for UNSIGNED."""
+    return {
+        "subscription_uid": subscription.uid,
+        "subscription_id": subscription.id,
+        "key_id": key.key_id if key else "",
+    }
+
+
+def find_given_key(
+    tx: Transaction, workspace: Workspace, *, method: str, request_id: str, fingerprint: bytes, did: str, now_ms: int
+) -> Keyed | None:
+    """Return what the first of several equal requests did; None if this is the first, or has no request_id.
+
+    Args:
+        did: what the method does to a subscription, for the error: "created".
+
+    Raises:
+        RequestIdReused: the first one said something else.
+        ResourceNotFound: the subscription was deleted since.
+    """
+    if not request_id:
+        return None
+    first = find(tx, workspace, method, request_id)
+    if first is None:
+        return None
+    first.check_same(fingerprint)
+    uid = first.result["subscription_uid"]
+    subscription = subscriptions.find_by_uid(tx, [uid]).get(uid)
+    if subscription is None:
+        name = workspace.subscription(first.result["subscription_id"])
+        note = f"what the first request with this request_id {did} was deleted since"
+        raise ResourceNotFound("subscription", name, note=note)
+    in_force = keys_in_force(subscription.signing_keys, now_ms)
+    return Keyed(subscription, next((key for key in in_force if key.key_id == first.result["key_id"]), None))
