@@ -32,6 +32,12 @@ def _second_tables(database: sqlite_utils.Database) -> None:
         database.execute(render(statement, Dialect.SQLITE))
 
 
+@MIGRATIONS(name="0003_lanes_retention")
+def _third_tables(database: sqlite_utils.Database) -> None:
+    for statement in schema.V3:
+        database.execute(render(statement, Dialect.SQLITE))
+
+
 def migrate(path: Path, *, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Bring the database at `path` to today's schema, creating it if there is none, and return what was applied.
 

@@ -66,7 +66,7 @@ CLAIM_FROM_LANE: Final[LiteralString] = """
     WHERE id IN (
         SELECT id FROM notifications
         WHERE state = 'READY' AND subscription_uid = :subscription_uid
-        ORDER BY due_at LIMIT :limit {skip_locked}
+        ORDER BY tier, due_at LIMIT :limit {skip_locked}
     )
     RETURNING id, workspace, event_id, subscription_uid, claim, attempt_count, schedule_step,
         coalesce(schedule_time, create_time) AS schedule_time
@@ -77,7 +77,7 @@ HOLD_LANE: Final[LiteralString] = """
     WHERE id IN (
         SELECT id FROM notifications
         WHERE state = 'READY' AND subscription_uid = :subscription_uid
-        ORDER BY due_at LIMIT :limit {skip_locked}
+        ORDER BY tier, due_at LIMIT :limit {skip_locked}
     )
 """
 

@@ -265,3 +265,35 @@ V2: Final[tuple[LiteralString, ...]] = (
     )
     """,
 )
+
+V3: Final[tuple[LiteralString, ...]] = (
+    "ALTER TABLE subscriptions ADD COLUMN max_rate_per_second DOUBLE PRECISION",
+    # 0 for the first attempt of a new event and for what a person asked to be sent now; 1 for what has waited before:
+    # retries, replays, what was held. A lane takes from both, so that neither waits for all of the other.
+    "ALTER TABLE notifications ADD COLUMN tier BIGINT NOT NULL DEFAULT 0",
+    # Of the event, with its context: what an attempt takes of memory is known before it is claimed. 0 in earlier rows.
+    "ALTER TABLE notifications ADD COLUMN payload_size BIGINT NOT NULL DEFAULT 0",
+    "DROP INDEX notifications_lane",
+    "CREATE INDEX notifications_lane ON notifications (subscription_uid, tier, due_at) WHERE state = 'READY'",
+    # How each subscription's receiver does. concurrency is how many requests it may have under way, 0 while the lane is
+    # open: then one is sent as a probe once open_until has come. Without a row it has never had an outcome.
+    """
+    CREATE TABLE lanes (
+        subscription_uid TEXT NOT NULL PRIMARY KEY REFERENCES subscriptions (uid),
+        concurrency BIGINT NOT NULL,
+        successes BIGINT NOT NULL,
+        narrowed_at BIGINT NOT NULL,
+        failed_probes BIGINT NOT NULL,
+        open_until BIGINT,
+        failing_since BIGINT,
+        failures BIGINT NOT NULL,
+        last_success_time BIGINT
+    )
+    """,
+    # What retention reads, oldest first.
+    "CREATE INDEX events_by_age ON events (create_time)",
+    "CREATE INDEX publish_requests_by_age ON publish_requests (create_time)",
+    "CREATE INDEX management_requests_by_age ON management_requests (create_time)",
+    "CREATE INDEX replays_by_age ON replays (complete_time) WHERE complete_time IS NOT NULL",
+    "CREATE INDEX subscriptions_by_deletion ON subscriptions (delete_time) WHERE delete_time IS NOT NULL",
+)
