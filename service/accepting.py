@@ -227,6 +227,7 @@ class Accept:
             # Lists go by the id and filter by the time, so the two must say the same.
             create_time_ms=uuid7_time_ms(notification_id),
             failure_reason=FailureReason.FORMAT_NOT_APPLICABLE if is_misfit else None,
+            payload_size=event.payload_size + len(event.context_json),
         )
 
     def _earlier(self, tx: Transaction, event_id: str | None) -> Accepted:

@@ -176,8 +176,8 @@ def _build_server(
         on_recorded=feed.wake,
     )
 
-    def on_owed() -> None:
-        dispatcher.wake()
+    def on_owed(lanes: frozenset[str] | None = None) -> None:
+        dispatcher.wake(lanes)
         feed.wake()
 
     sweeper = Sweeper(database, clock=clock, on_released=dispatcher.wake)

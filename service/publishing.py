@@ -98,7 +98,8 @@ class Publisher:
     """Accepts events and makes the notifications that they cause.
 
     Args:
-        on_accepted: called after every write, for the notifications that are due.
+        on_accepted: called after every write, with the subscriptions for which notifications may be due; None if that
+            is not known.
         on_mismatch: called for every event that is accepted although its payload does not match its type's schema, with
             the number of violations.
     """
@@ -111,7 +112,7 @@ class Publisher:
         *,
         clock: Clock,
         ids: Ids,
-        on_accepted: Callable[[], None],
+        on_accepted: Callable[[frozenset[str] | None], None],
         on_mismatch: Callable[[Event, int], None] | None = None,
         allow_unknown_event_types: bool,
         batch_notifications_max: int = BATCH_NOTIFICATIONS_MAX,
@@ -202,7 +203,7 @@ class Publisher:
             return await self._database.write(accept)
         finally:
             # Also for a caller that gave up waiting: its events may well be committed.
-            self._on_accepted()
+            self._on_accepted(None if accept.may_rematch else _uids(accept.matched))
 
     async def _matched(self, matcher: WorkspaceMatcher, candidates: Sequence[Candidate]) -> list[Matched]:
         matched = await matcher.match([candidate.event for candidate in candidates])
@@ -255,6 +256,10 @@ class Publisher:
             request=None if key is None else PublishRequest(key, draft.fingerprint(), event.id),
             request_field="request_id" if draft.request_id else "event_id",
         )
+
+
+def _uids(matched: Sequence[Matched]) -> frozenset[str]:
+    return frozenset(rule.uid for each in matched for rule in each.rules)
 
 
 def _types_of(candidates: Sequence[Candidate]) -> frozenset[str]:

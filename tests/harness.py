@@ -258,15 +258,15 @@ class Receiver:
 
 
 @asynccontextmanager
-async def running_receiver(answer: Answer | None = None) -> AsyncIterator[Receiver]:
-    """Run a receiver on a free port of 127.0.0.1."""
+async def running_receiver(answer: Answer | None = None, *, port: int = 0) -> AsyncIterator[Receiver]:
+    """Run a receiver on 127.0.0.1, on a free port unless one is given."""
     receiver = Receiver() if answer is None else Receiver(answer)
     app = web.Application(client_max_size=4 * 1024 * 1024)
     app.router.add_route("*", "/{path:.*}", receiver.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         host, port = runner.addresses[0][:2]
         receiver.url = f"http://{host}:{port}/hooks"

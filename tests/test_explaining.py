@@ -347,7 +347,7 @@ async def _published(database: Database, said: Mapping[str, Any]) -> list[str]:
         Definitions(database),
         clock=FakeClock(),
         ids=CountingIds(),
-        on_accepted=lambda: None,
+        on_accepted=lambda _: None,
         allow_unknown_event_types=True,
     )
     draft = EventDraft(

@@ -69,9 +69,11 @@ class Wakes:
 
     def __init__(self) -> None:
         self.count = 0
+        self.lanes: list[frozenset[str] | None] = []
 
-    def __call__(self) -> None:
+    def __call__(self, lanes: frozenset[str] | None) -> None:
         self.count += 1
+        self.lanes.append(lanes)
 
 
 def publisher_of(

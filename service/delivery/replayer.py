@@ -154,6 +154,7 @@ class SliceWork:
             create_time_ms=uuid7_time_ms(notification_id),
             replay_id=self.running.replay.id,
             failure_reason=selected.failure_reason,
+            payload_size=selected.event.payload_size,
         )
 
     def _progress(self, made: int) -> Progress:

@@ -264,7 +264,7 @@ class Stream:
             Definitions(self.database),
             clock=clock,
             ids=ids,
-            on_accepted=lambda: None,
+            on_accepted=lambda _: None,
             allow_unknown_event_types=True,
         )
         self._ids = ids

@@ -15,7 +15,7 @@ import grpc
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from service.delivery.lanes import LANE_LIMIT
+from service.domain.health import CONCURRENCY_DEFAULT_MAX
 from tests.harness import (
     Client,
     Received,
@@ -239,13 +239,13 @@ def _check_duplicates(receipts: list[Received], kill: AtTheKill) -> None:
     """G4. The bound is what was claimed and had no recorded outcome when the process died.
 
     A request in flight is claimed, and stays so until its outcome is committed: in flight + unflushed outcomes is the
-    number of leased rows. A lane keeps its slots until then, so it is also at most 8 per lane, whatever the load.
+    number of leased rows. A lane keeps its slots until then, so it is also at most 64 per lane, whatever the load.
     """
     counts = Counter(received.headers["webhook-id"] for received in receipts)
     duplicated = {webhook_id for webhook_id, count in counts.items() if count > 1}
     assert kill.under_way <= kill.leased
     assert duplicated <= kill.leased
-    assert sum(counts.values()) - len(counts) <= len(kill.leased) <= LANES * LANE_LIMIT
+    assert sum(counts.values()) - len(counts) <= len(kill.leased) <= LANES * CONCURRENCY_DEFAULT_MAX
 
 
 def _check_database(database: Path, acked: set[str], kill: AtTheKill) -> None:

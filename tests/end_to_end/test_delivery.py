@@ -19,7 +19,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from service.delivery.lanes import LANE_LIMIT
+from service.domain.model import LANE_CONCURRENCY_AT_FIRST as AT_FIRST
 from tests.harness import (
     PARENT,
     Client,
@@ -213,15 +213,15 @@ async def test_graceful_stop_finishes_what_is_under_way_and_leaves_the_rest(tmp_
     held = Held()
     async with running_receiver(held) as receiver, running_process(tmp_path / "tidings.db") as server:
         await _subscribe(server.client, receiver.url, 0.1)
-        published = await server.client.publish_at_once(LANE_LIMIT + 4)
-        await receiver.wait_for(LANE_LIMIT)
+        published = await server.client.publish_at_once(AT_FIRST + 4)
+        await receiver.wait_for(AT_FIRST)
         stopping = asyncio.create_task(server.stop())
         await eventually(lambda: _logged(server, "server.stopping"))
         held.release.set()
 
         assert 0 == await stopping
-        assert LANE_LIMIT == len(receiver.received)
-        assert {("SUCCEEDED", 1): LANE_LIMIT, ("READY", 0): 4} == _states(server.database)
+        assert AT_FIRST == len(receiver.received)
+        assert {("SUCCEEDED", 1): AT_FIRST, ("READY", 0): 4} == _states(server.database)
         assert not _logged(server, "claims.released")
 
         await server.start()
@@ -262,8 +262,8 @@ async def test_stop_beyond_the_drain_timeout_gives_claims_back_unattempted(tmp_p
         running_process(tmp_path / "tidings.db", "--drain-timeout", "0.5") as server,
     ):
         await _subscribe(server.client, receiver.url, 0.1)
-        published = await server.client.publish_at_once(LANE_LIMIT)
-        await receiver.wait_for(LANE_LIMIT)
+        published = await server.client.publish_at_once(AT_FIRST)
+        await receiver.wait_for(AT_FIRST)
 
         stopped_at = time.monotonic()
         assert 0 == await server.stop()
@@ -271,17 +271,17 @@ async def test_stop_beyond_the_drain_timeout_gives_claims_back_unattempted(tmp_p
 
         assert 0.5 <= stop_took_s < 3
         assert _logged(server, "claims.released")
-        assert {("READY", 0): LANE_LIMIT} == _states(server.database)
+        assert {("READY", 0): AT_FIRST} == _states(server.database)
         assert [] == read_rows(server.database, "SELECT * FROM attempts")
 
         held.release.set()
         await server.start()
-        again = (await receiver.wait_for(2 * LANE_LIMIT))[LANE_LIMIT:]
+        again = (await receiver.wait_for(2 * AT_FIRST))[AT_FIRST:]
         assert 0 == await server.stop()
 
     assert sorted(published) == sorted(received.headers["webhook-id"] for received in again)
     assert {"1"} == {received.headers["tidings-attempt"] for received in again}
-    assert {("SUCCEEDED", 1): LANE_LIMIT} == _states(server.database)
+    assert {("SUCCEEDED", 1): AT_FIRST} == _states(server.database)
     assert [{"outcome": "SUCCEEDED"}] == read_rows(server.database, "SELECT DISTINCT outcome FROM attempts")
 
 
@@ -294,7 +294,7 @@ async def test_restarted_server_delivers_a_backlog_at_once(tmp_path: Path) -> No
     ):
         await _subscribe(server.client, receiver.url, 0.1)
         published = await server.client.publish_at_once(300)
-        await receiver.wait_for(LANE_LIMIT)
+        await receiver.wait_for(AT_FIRST)
         assert 0 == await server.stop()
         before = len(receiver.received)
 

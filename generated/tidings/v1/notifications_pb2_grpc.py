@@ -167,7 +167,8 @@ class NotificationServiceServicer(object):
         stay, attempts go on being counted, the retry schedule and its max_age start over. Take its name from
         ListNotifications.
 
-        While the subscription is disabled or suspended the notification is held, like the others.
+        While the subscription is disabled or suspended the notification is held, like the others. While it is BACKING_OFF
+        one attempt is made now: this one, or another that waits.
 
         Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT while an attempt is under way, and when the subscription
         was deleted.

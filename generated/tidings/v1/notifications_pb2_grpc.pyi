@@ -79,7 +79,8 @@ class NotificationServiceStub:
     stay, attempts go on being counted, the retry schedule and its max_age start over. Take its name from
     ListNotifications.
 
-    While the subscription is disabled or suspended the notification is held, like the others.
+    While the subscription is disabled or suspended the notification is held, like the others. While it is BACKING_OFF
+    one attempt is made now: this one, or another that waits.
 
     Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT while an attempt is under way, and when the subscription
     was deleted.
@@ -208,7 +209,8 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     stay, attempts go on being counted, the retry schedule and its max_age start over. Take its name from
     ListNotifications.
 
-    While the subscription is disabled or suspended the notification is held, like the others.
+    While the subscription is disabled or suspended the notification is held, like the others. While it is BACKING_OFF
+    one attempt is made now: this one, or another that waits.
 
     Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT while an attempt is under way, and when the subscription
     was deleted.
@@ -364,7 +366,8 @@ class NotificationServiceServicer:
         stay, attempts go on being counted, the retry schedule and its max_age start over. Take its name from
         ListNotifications.
 
-        While the subscription is disabled or suspended the notification is held, like the others.
+        While the subscription is disabled or suspended the notification is held, like the others. While it is BACKING_OFF
+        one attempt is made now: this one, or another that waits.
 
         Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT while an attempt is under way, and when the subscription
         was deleted.
