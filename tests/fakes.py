@@ -275,8 +275,8 @@ async def claim_lane(
     def work(tx: Transaction) -> list[Claimed]:
         demands = [Demand(uid, limit)]
         ready = [each for tier in (0, 1) for [lane] in [queue.ready(tx, demands, tier=tier)] for each in lane][:limit]
-        ids = [each.notification_id for each in ready]
-        return queue.claim(tx, ids, owner=owner, now_ms=now_ms, lease_end_ms=now_ms + lease_ms)
+        queue.claim(tx, ready, owner=owner, now_ms=now_ms, lease_end_ms=now_ms + lease_ms)
+        return ready
 
     return await database.write(work)
 

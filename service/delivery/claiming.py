@@ -88,11 +88,10 @@ class TickWork:
         living = [found[uid] for uid in lanes if uid in found]
         held_in_part = self._hold(tx, [each for each in living if each.state is not SubscriptionState.ACTIVE])
         sharing = self._share(tx, [each for each in living if each.state is SubscriptionState.ACTIVE])
-        claimed = queue.claim(
-            tx, sharing.chosen, owner=self.owner, now_ms=self.now_ms, lease_end_ms=self.now_ms + self.lease_ms
-        )
+        lease_end_ms = self.now_ms + self.lease_ms
+        queue.claim(tx, sharing.chosen, owner=self.owner, now_ms=self.now_ms, lease_end_ms=lease_end_ms)
         return Tick(
-            claims=_with_events(tx, claimed, found),
+            claims=_with_events(tx, sharing.chosen, found),
             has_more=made_ready.has_more,
             again=made_ready.lanes.difference(lanes).union(held_in_part),
             cursor=self._next_cursor(lanes, sharing) if self.lanes is None else self.cursor,

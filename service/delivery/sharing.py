@@ -13,11 +13,11 @@ from typing import Final, TypeAlias
 from service.delivery.lanes import Rates, Room, alternating
 from service.domain.health import concurrency_now
 from service.domain.model import Subscription
-from service.storage.queue import Demand, Ready
+from service.storage.queue import Claimed, Demand
 
 TIERS: Final = (0, 1)
 
-LookUp: TypeAlias = Callable[[Sequence[Demand]], Sequence[Sequence[Sequence[Ready]]]]
+LookUp: TypeAlias = Callable[[Sequence[Demand]], Sequence[Sequence[Sequence[Claimed]]]]
 """Returns what is ready of the lanes, tier by tier, and in each tier lane by lane."""
 
 
@@ -34,7 +34,7 @@ class _Wish:
 class Sharing:
     """One sharing out, and what came of it.
 
-    `chosen` are the ids of the notifications to start. `short` are lanes that would have started more with more room,
+    `chosen` are the notifications to start. `short` are lanes that would have started more with more room,
     `rated` those that would but for their rate. `unreached` are lanes that were not looked at, for there was no slot
     left after `last`.
     """
@@ -49,7 +49,7 @@ class Sharing:
         monotonic_s: float,
         rng: Random,
     ) -> None:
-        self.chosen: list[str] = []
+        self.chosen: list[Claimed] = []
         self.short: set[str] = set()
         self.rated: set[str] = set()
         self.unreached: list[str] = []
@@ -110,14 +110,14 @@ class Sharing:
             is_proven=subscription.health.is_proven,
         )
 
-    def _choose(self, wish: _Wish, tiers: Sequence[Sequence[Ready]]) -> None:
+    def _choose(self, wish: _Wish, tiers: Sequence[Sequence[Claimed]]) -> None:
         """Choose from the tiers of one lane in turns, so that neither waits for all of the other."""
         subscription = wish.subscription
         # With room for one alone, it is not always the same tier that waits.
         first, second = tiers if self._rng.random() < 0.5 else reversed(tiers)
         found = list(islice(alternating(first, second), min(wish.most, self._by_room(subscription))))
         taken = self._room.take([each.payload_size for each in found], is_proven=subscription.health.is_proven)
-        self.chosen += [each.notification_id for each in found[:taken]]
+        self.chosen += found[:taken]
         self.last = subscription.uid
         # As many as were asked for: there may be more.
         has_more = taken < sum(map(len, tiers)) or taken == wish.most

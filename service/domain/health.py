@@ -63,15 +63,14 @@ def is_beyond_hope(health: Health, *, now_ms: int) -> bool:
 
 def _after_success(health: Health, *, most: int, now_ms: int) -> Health:
     last_ms = health.last_success_time_ms
-    is_news = last_ms is None or abs(now_ms - last_ms) >= _SUCCESS_RESOLUTION_MS
-    closed = replace(
-        _closed(health), failing_since_ms=None, failures=0, last_success_time_ms=now_ms if is_news else last_ms
-    )
-    if health.is_open or closed.concurrency >= most:
-        return replace(closed, successes=0)
-    if closed.successes + 1 < SUCCESSES_PER_STEP:
-        return replace(closed, successes=closed.successes + 1)
-    return replace(closed, concurrency=closed.concurrency + 1, successes=0)
+    if last_ms is None or abs(now_ms - last_ms) >= _SUCCESS_RESOLUTION_MS:
+        last_ms = now_ms
+    concurrency, successes = max(1, health.concurrency), 0
+    if not health.is_open and concurrency < most:
+        successes = (health.successes + 1) % SUCCESSES_PER_STEP
+        concurrency += 0 if successes else 1
+    after = Health(concurrency, successes, health.narrowed_at_ms, last_success_time_ms=last_ms)
+    return health if after == health else after
 
 
 def _closed(health: Health) -> Health:

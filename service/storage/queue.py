@@ -78,17 +78,17 @@ SELECT_LANES_AFTER: Final[LiteralString] = """
 """
 
 SELECT_READY: Final[LiteralString] = """
-    SELECT id, payload_size FROM notifications
+    SELECT id, workspace, event_id, subscription_uid, claim, attempt_count, schedule_step,
+        coalesce(schedule_time, create_time) AS schedule_time, payload_size
+    FROM notifications
     WHERE state = 'READY' AND subscription_uid = :subscription_uid AND tier = :tier
     ORDER BY due_at LIMIT :limit {skip_locked}
 """
 
 CLAIM: Final[LiteralString] = """
     UPDATE notifications SET
-        state = 'WAITING', due_at = :lease_end, lease_owner = :owner, claim = claim + 1, claim_time = :now
-    WHERE id = :id AND state = 'READY'
-    RETURNING id, workspace, event_id, subscription_uid, claim, attempt_count, schedule_step,
-        coalesce(schedule_time, create_time) AS schedule_time, payload_size
+        state = 'WAITING', due_at = :lease_end, lease_owner = :owner, claim = :claim, claim_time = :now
+    WHERE id = :id
 """
 
 HOLD_LANE: Final[LiteralString] = """
@@ -134,7 +134,7 @@ RELEASE_LEASE: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A notification that this process may attempt until its lease ends.
+    """A notification that this process may attempt until its lease ends, under the number `claim`.
 
     `schedule_time_ms` is when its retry schedule began. `payload_size` is the event's, with its context, in bytes; 0
     where that was not yet noted when the notification was made.
@@ -187,14 +187,6 @@ class Demand:
 
     subscription_uid: str
     limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A notification that may be claimed, and how many bytes its event takes."""
-
-    notification_id: str
-    payload_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,24 +282,33 @@ def lanes_after(tx: Transaction, subscription_uid: str, *, now_ms: int, limit: i
     return [row["subscription_uid"] for row in rows]
 
 
-def ready(tx: Transaction, demands: Sequence[Demand], *, tier: int) -> list[list[Ready]]:
-    """Return what may be claimed of one tier, lane by lane, in each lane those first that have been due longest."""
+def ready(tx: Transaction, demands: Sequence[Demand], *, tier: int) -> list[list[Claimed]]:
+    """Return what `claim` may take of one tier, lane by lane, in each lane those first that have been due longest.
+
+    They stay as they are until this transaction ends. Each has the number that its claim would have.
+    """
     found = tx.each(
         SELECT_READY,
         [{"subscription_uid": each.subscription_uid, "tier": tier, "limit": each.limit} for each in demands],
     )
-    return [[Ready(row["id"], row["payload_size"]) for row in rows] for rows in found]
+    return [[_claimable(row) for row in rows] for rows in found]
 
 
-def claim(
-    tx: Transaction, notification_ids: Sequence[str], *, owner: str, now_ms: int, lease_end_ms: int
-) -> list[Claimed]:
-    """Lease ready notifications; return those that were still ready."""
-    claimed = tx.each(
+def claim(tx: Transaction, ready: Sequence[Claimed], *, owner: str, now_ms: int, lease_end_ms: int) -> None:
+    """Lease notifications that this transaction has found ready."""
+    tx.each(
         CLAIM,
-        [{"id": each, "owner": owner, "now": now_ms, "lease_end": lease_end_ms} for each in notification_ids],
+        [
+            {
+                "id": each.notification_id,
+                "claim": each.claim,
+                "owner": owner,
+                "now": now_ms,
+                "lease_end": lease_end_ms,
+            }
+            for each in ready
+        ],
     )
-    return [_claimed(row) for rows in claimed for row in rows]
 
 
 def hold(tx: Transaction, subscription_uid: str, *, hold_end_ms: int, limit: int) -> int:
@@ -395,13 +396,13 @@ def _log_ends(tx: Transaction, ends: Sequence[Finished | Postponed], current: Se
     )
 
 
-def _claimed(row: Row) -> Claimed:
+def _claimable(row: Row) -> Claimed:
     return Claimed(
         notification_id=row["id"],
         workspace=Workspace.from_key(row["workspace"]),
         event_id=row["event_id"],
         subscription_uid=row["subscription_uid"],
-        claim=row["claim"],
+        claim=row["claim"] + 1,
         attempt_count=row["attempt_count"],
         schedule_step=row["schedule_step"],
         schedule_time_ms=row["schedule_time"],

@@ -14,7 +14,7 @@ from service.storage import attempts, changes, interventions, notifications, que
 from service.storage.changes import Change
 from service.storage.database import Database, Transaction
 from service.storage.notifications import NewNotification
-from service.storage.queue import Claimed, Finished, Postponed
+from service.storage.queue import Claimed, Demand, Finished, Postponed
 from service.storage.sweeps import SweepKind
 from tests.fakes import (
     NOW_MS,
@@ -108,7 +108,8 @@ async def test_claims_holds_and_promotions_are_no_changes(database: Database, cl
         interventions.sweep(tx, SweepKind.RELEASE, "a", "", now_ms=NOW_MS, limit=9)
         queue.hold(tx, "a", hold_end_ms=NOW_MS + 5, limit=9)
         queue.promote(tx, [each.notification_id for each in queue.due(tx, now_ms=NOW_MS + 5, limit=9)])
-        claims = queue.claim(tx, [notification_id], owner="me", now_ms=NOW_MS, lease_end_ms=NOW_MS + 9)
+        [claims] = queue.ready(tx, [Demand("a", 9)], tier=1)
+        queue.claim(tx, claims, owner="me", now_ms=NOW_MS, lease_end_ms=NOW_MS + 9)
         assert [notification_id] == [claimed.notification_id for claimed in claims]
         queue.release_leases(tx, claims, now_ms=NOW_MS)
 
@@ -206,8 +207,9 @@ async def test_claim_number_grows_with_every_claim_cancel_and_retry(database: Da
     def retry(tx: Transaction) -> object:
         return interventions.retry_now(tx, notification_id, now_ms=NOW_MS)
 
-    def claim(tx: Transaction) -> object:
-        return queue.claim(tx, [notification_id], owner="me", now_ms=NOW_MS, lease_end_ms=NOW_MS + 60_000)
+    def claim(tx: Transaction) -> None:
+        [ready] = queue.ready(tx, [Demand("a", 9)], tier=0)
+        queue.claim(tx, ready, owner="me", now_ms=NOW_MS, lease_end_ms=NOW_MS + 60_000)
 
     def end(tx: Transaction) -> None:
         recorded(tx, Finished(notification_id, 1, succeeded=True))
