@@ -94,9 +94,19 @@ class Dispatcher:
         self._is_paused = False
 
     @property
-    def slots(self) -> Slots:
-        """The requests under way; to be read only."""
-        return self._slots
+    def slots(self) -> int:
+        """How many requests may be under way at once."""
+        return self._slots.total
+
+    @property
+    def in_flight(self) -> int:
+        """How many are, or have yet to be recorded."""
+        return self._slots.in_flight
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """How many bytes of payload these have together."""
+        return self._slots.bytes_in_flight
 
     def wake(self, lanes: Collection[str] | None = None) -> None:
         """Look for work now: something was committed that may be due, in these lanes or, with None, anywhere."""
