@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+import re
 import signal
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 import structlog
@@ -53,6 +55,27 @@ class _Seconds(click.FloatRange):
         if math.isnan(seconds):
             self.fail(f"{value} is not a number of seconds", param, ctx)
         return float(seconds)
+
+
+class _Age(click.ParamType[timedelta]):
+    """A length of time such as 30d, 72h, 90m or 45s, with a minimum."""
+
+    name = "AGE"
+    _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+
+    def __init__(self, minimum: timedelta) -> None:
+        self._minimum = minimum
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"([0-9]{1,5})([dhms])", value)
+        if found is None:
+            self.fail(f"{value!r} is not a length of time such as 30d, 72h, 90m or 45s", param, ctx)
+        age = timedelta(**{self._UNITS[found[2]]: int(found[1])})
+        if age < self._minimum:
+            self.fail(f"{value} is less than {self._minimum // timedelta(hours=1)}h, which is the least", param, ctx)
+        return age
 
 
 _database = _option(
@@ -131,6 +154,21 @@ def main() -> None:
     type=_Seconds(0, 600),
     default=25,
     help="How many seconds a stopping server gives to what is under way.",
+)
+@_option(
+    "--retain-events",
+    envvar="TIDINGS_RETAIN_EVENTS",
+    type=_Age(timedelta(days=1)),
+    default="30d",
+    help="How long events are kept, with what came of them; at least 1d. Longer while they are needed: until every "
+    "notification has ended, and as long as their request_ids.",
+)
+@_option(
+    "--retain-request-ids",
+    envvar="TIDINGS_RETAIN_REQUEST_IDS",
+    type=_Age(timedelta(hours=72)),
+    default="72h",
+    help="How long a repeated request is recognised by its request_id; at least 72h.",
 )
 @_option(
     "--log-level",
