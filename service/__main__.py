@@ -1,4 +1,4 @@
-"""The command line: `tidings-server serve` and `tidings-server migrate`."""
+"""The command line: `tidings-server serve`, `tidings-server migrate` and `tidings-server backup`."""
 
 import asyncio
 import math
@@ -17,6 +17,7 @@ import uvloop
 
 from service.api.addresses import ListenError
 from service.app import serve as run_server
+from service.domain.clock import SystemClock
 from service.settings import (
     DELIVERY_SLOTS_HARD_MAX,
     PAYLOAD_BYTES_DEFAULT,
@@ -24,6 +25,7 @@ from service.settings import (
     Settings,
     SettingsError,
 )
+from service.storage.backup import BackupError, back_up
 from service.storage.database import FatalStorageError, OpenError
 from service.storage.migrations import migrate as migrate_database
 from service.telemetry.logs import configure_logging
@@ -31,7 +33,7 @@ from service.telemetry.logs import configure_logging
 _log = structlog.get_logger()
 
 # What an operator can mend: one sentence says it all.
-_FOR_OPERATORS = (OpenError, ListenError, SettingsError, FatalStorageError)
+_FOR_OPERATORS = (OpenError, BackupError, ListenError, SettingsError, FatalStorageError)
 
 # Every option says in --help which environment variable it has.
 _option = partial(click.option, show_envvar=True, show_default=True)
@@ -211,6 +213,24 @@ def migrate(database: Path) -> None:
     except OpenError as error:
         _fail(error)
     click.echo(f"{database}: {'applied ' + ', '.join(applied) if applied else 'up to date'}")
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@_database
+def backup(path: Path, database: Path) -> None:
+    """Copy the database to the new file PATH, while a server uses it or not.
+
+    The copy is checked and safely on disk when this ends. It contains the signing keys and API keys of every
+    subscription: protect it like the database.
+    """
+    clock = SystemClock()
+    began_s = clock.monotonic_s()
+    try:
+        size_bytes = back_up(database, path)
+    except BackupError as error:
+        _fail(error)
+    click.echo(f"{path}: {size_bytes} bytes, copied and checked in {clock.monotonic_s() - began_s:.1f} s")
 
 
 def _fail(error: Exception) -> NoReturn:

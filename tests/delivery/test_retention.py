@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Any, Final
 
 import pytest
@@ -14,7 +15,7 @@ from service.domain.replays import ReplayRequest
 from service.matching import Matchers
 from service.publishing import EventDraft, Publisher
 from service.replaying.replays import Replays
-from service.storage import attempts, changes, events, interventions, notifications, queue, replays, sweeps
+from service.storage import attempts, events, interventions, notifications, queue, replays, sweeps
 from service.storage.database import Database, Transaction
 from service.storage.events import PublishRequest
 from service.storage.notifications import NewNotification
@@ -76,9 +77,7 @@ async def finish(database: Database, uid: str, now_ms: int = NOW_MS) -> None:
     """Claim all that is ready in a lane, and record that it succeeded."""
 
     def work(tx: Transaction) -> None:
-        [claimed] = queue.claim(
-            tx, [LaneClaim(uid, 10_000)], owner="me", now_ms=now_ms, lease_end_ms=now_ms + 60_000
-        )
+        [claimed] = queue.claim(tx, [LaneClaim(uid, 10_000)], owner="me", now_ms=now_ms, lease_end_ms=now_ms + 60_000)
         for each in claimed:
             [number] = queue.count_attempts(tx, [each.notification_id])
             attempts.insert(tx, [(each.notification_id, replace(ATTEMPT, attempt_number=number))])
@@ -134,9 +133,7 @@ async def test_round_is_one_line_in_the_log_that_says_what_went(
         await round_of(retention)
         await round_of(retention)
 
-    assert [
-        {"event": "retention.deleted", "log_level": "info", "changes": 6, "events": 3, "notifications": 3}
-    ] == logs
+    assert [{"event": "retention.deleted", "log_level": "info", "changes": 6, "events": 3, "notifications": 3}] == logs
 
 
 async def test_finished_replay_goes_with_the_notifications_that_it_made(
@@ -256,9 +253,7 @@ async def test_notification_stays_while_a_change_tells_of_it(
     assert {"events": 1, "notifications": 1, "attempts": 1, "changes": 1, "subscriptions": 1} == await left(database)
 
 
-async def test_revived_notification_keeps_its_event(
-    database: Database, clock: FakeClock, retention: Retention
-) -> None:
+async def test_revived_notification_keeps_its_event(database: Database, clock: FakeClock, retention: Retention) -> None:
     """RetryNotification may come for what is about to go."""
     await subscribe(database, subscription_of("a"))
     [notification_id] = await owe(database, old_event(1), ["a"])
@@ -287,9 +282,7 @@ async def test_event_that_a_running_replay_has_not_passed_stays(
     assert ["event-0001", "event-0002"] == await ids_of(database, SELECT_EVENTS)
 
 
-async def test_event_is_kept_as_long_as_its_request_id(
-    database: Database, clock: FakeClock, ids: CountingIds
-) -> None:
+async def test_event_is_kept_as_long_as_its_request_id(database: Database, clock: FakeClock, ids: CountingIds) -> None:
     """Where events are kept for less than request_ids are: a repetition is answered with the event."""
     retention = Retention(database, clock=clock, retained=replace(RETAINED, events_ms=DAY_MS))
     publisher = publisher_of(database, clock, ids)
@@ -343,7 +336,7 @@ async def test_event_with_more_notifications_than_a_slice_goes_over_several(
         await retention.take_turn()
         counts.append((await left(database)).get("notifications", 0))
 
-    assert max(before - after for before, after in zip(counts, counts[1:], strict=False)) <= 5
+    assert max(before - after for before, after in pairwise(counts)) <= 5
     await round_of(retention)
     assert {"subscriptions": 1} == await left(database)
 
@@ -372,7 +365,7 @@ async def test_slice_deletes_no_more_than_its_limits(
         await retention.take_turn()
         counts.append((await left(database)).get("events", 0))
 
-    assert most_at_once == max(before - after for before, after in zip(counts, counts[1:], strict=False))
+    assert most_at_once == max(before - after for before, after in pairwise(counts))
 
 
 async def test_payload_larger_than_a_slice_may_delete_goes_alone(database: Database, clock: FakeClock) -> None:

@@ -32,8 +32,8 @@ from service.validating import Definitions
 from tests.fakes import HOUR_MS, WORKSPACE, CountingIds, FakeClock, subscribe, subscription_of
 
 DAY_MS: Final = 24 * HOUR_MS
-STEPS: Final = 160
-RETAINED: Final = Retained(events_ms=5 * DAY_MS, request_ids_ms=3 * DAY_MS, changes_ms=DAY_MS)
+STEPS: Final = 300
+RETAINED: Final = Retained(events_ms=2 * DAY_MS, request_ids_ms=3 * DAY_MS, changes_ms=DAY_MS)
 # Small, so that slices end in the middle of things.
 LIMITS: Final = Limits(looked_at=4, rows=6, payload_bytes=50)
 TABLES: Final = (
@@ -56,7 +56,8 @@ class Snapshot:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             connection.row_factory = sqlite3.Row
             self._rows = {
-                table: [dict(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in TABLES
+                table: [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]  # noqa: S608
+                for table in TABLES
             }
 
     def __getitem__(self, table: str) -> list[dict[str, Any]]:
@@ -86,6 +87,7 @@ class History:
         self.sweeper = Sweeper(database, clock=self.clock, on_released=lambda: None)
         self.retention = self.fresh_retention()
         self.uids: list[str] = []
+        self.deleted = 0
 
     def fresh_retention(self) -> Retention:
         """Return retention as it is after a restart."""
@@ -128,12 +130,16 @@ class History:
         """Delete a subscription, now and then."""
         living = await self._living()
         if len(living) > 1 and self.rng.random() < 0.3:
-            uid, now_ms = self.rng.choice(living), self.clock.now_ms()
-            await self.database.write(
-                lambda tx: subscriptions.delete(
-                    tx, uid, revision=workspaces.bump_revision(tx, WORKSPACE.key), now_ms=now_ms
-                )
-            )
+            await self._delete(self.rng.choice(living))
+
+    async def _delete(self, uid: str) -> None:
+        now_ms = self.clock.now_ms()
+
+        def work(tx: Transaction) -> None:
+            revision = workspaces.bump_revision(tx, WORKSPACE.key)
+            subscriptions.delete(tx, uid, revision=revision, now_ms=now_ms)
+
+        await self.database.write(work)
 
     async def _living(self) -> list[str]:
         found = await self.database.read(lambda tx: subscriptions.find_by_uid(tx, self.uids))
@@ -200,13 +206,15 @@ class History:
 
     async def pass_time(self) -> None:
         """Let time pass, or jump: seconds, hours, days, and back."""
-        self.clock.advance(self.rng.choice((1, 1_000, HOUR_MS, 9 * HOUR_MS, DAY_MS, 2 * DAY_MS, -HOUR_MS, -2 * DAY_MS)))
+        self.clock.advance(
+            self.rng.choice((1, HOUR_MS, 9 * HOUR_MS, DAY_MS, 2 * DAY_MS, 4 * DAY_MS, -HOUR_MS, -DAY_MS))
+        )
 
     async def retain(self) -> None:
         """Delete some slices, and check after each that nothing went that is needed."""
         if self.rng.random() < 0.1:
             self.retention = self.fresh_retention()
-        for _ in range(self.rng.randrange(12)):
+        for _ in range(self.rng.randrange(20)):
             with self.checked():
                 await self.retention.take_turn()
 
@@ -215,19 +223,14 @@ class History:
         """Check that what the block deletes may be deleted."""
         before = Snapshot(self.path)
         yield
-        check_slice(before, Snapshot(self.path), now_ms=self.clock.now_ms())
+        after = Snapshot(self.path)
+        self.deleted += len(before["events"]) - len(after["events"])
+        check_slice(before, after, now_ms=self.clock.now_ms())
 
     async def end(self) -> None:
         """Let everything that is owed come to its end, and time pass until nothing need be kept."""
         for uid in await self._living():
-            self.clock.advance(1)
-            revision_work = uid
-
-            def delete(tx: Transaction, uid: str = revision_work) -> None:
-                revision = workspaces.bump_revision(tx, WORKSPACE.key)
-                subscriptions.delete(tx, uid, revision=revision, now_ms=self.clock.now_ms())
-
-            await self.database.write(delete)
+            await self._delete(uid)
         while self.claims:
             await self.record(may_fail=False)
         while await self.sweeper.sweep_slice():
@@ -289,7 +292,7 @@ def check_slice(before: Snapshot, after: Snapshot, *, now_ms: int) -> None:
         assert is_kept or (row["delete_time"] is not None and row["delete_time"] < now_ms - RETAINED.events_ms)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 async def test_nothing_that_is_needed_ever_goes_and_in_the_end_nothing_is_left(
     database: SqliteDatabase, tmp_path: Path, seed: int
 ) -> None:
@@ -299,31 +302,18 @@ async def test_nothing_that_is_needed_ever_goes_and_in_the_end_nothing_is_left(
         *[history.publish] * 4,
         *[history.subscribe, history.unsubscribe] * 2,
         *[history.claim, history.record] * 4,
-        *[history.intervene] * 3,
-        *[history.replay, history.go_on] * 1,
+        *[history.intervene] * 1,
+        history.replay,
+        *[history.go_on] * 6,
         *[history.pass_time] * 4,
-        *[history.retain] * 4,
+        *[history.retain] * 5,
     ]
     await history.subscribe()
     for _ in range(STEPS):
         await history.rng.choice(steps)()
 
+    # Or this would be a test of an idle loop.
+    assert history.deleted > 10
     await history.end()
 
     assert {} == Snapshot(history.path).left()
-
-
-async def test_most_histories_have_something_deleted_while_they_go_on(database: SqliteDatabase, tmp_path: Path) -> None:
-    """The check above sees deletions: this is not a test of an idle loop."""
-    history = History(database, tmp_path / "tidings.db", 1)
-    await history.subscribe()
-    deleted = 0
-    for _ in range(60):
-        for step in (history.publish, history.claim, history.record):
-            await step()
-        history.clock.advance(12 * HOUR_MS)
-        before = Snapshot(history.path).ids("events")
-        await history.retain()
-        deleted += len(before - Snapshot(history.path).ids("events"))
-
-    assert deleted > 20

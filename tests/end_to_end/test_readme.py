@@ -87,6 +87,12 @@ def test_migrate_takes_the_option_that_readme_names() -> None:
     assert "`tidings-server migrate` takes `--database`," in section("Configuration")
 
 
+def test_backup_takes_what_readme_names() -> None:
+    """It has no table of its own either."""
+    assert ["--database", "path"] == sorted(parameter.opts[0] for parameter in main.commands["backup"].params)
+    assert "`tidings-server backup PATH` takes `--database`," in section("Configuration")
+
+
 def test_status_lists_every_method_of_the_contract() -> None:
     """Service by service, and none that is not there."""
     expected = {
