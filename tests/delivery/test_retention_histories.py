@@ -5,8 +5,8 @@ the words of the statements that delete.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -24,10 +24,12 @@ from service.notifying import Interventions
 from service.publishing import EventDraft, Publisher
 from service.replaying.replays import Replays
 from service.storage import attempts, queue, subscriptions, workspaces
-from service.storage.database import Transaction
+from service.storage.database import T, Transaction
+from service.storage.migrations import migrate
 from service.storage.queue import Claimed, Finished, LaneClaim, Postponed
 from service.storage.retention import Limits
-from service.storage.sqlite import SqliteDatabase
+from service.storage.sqlite_connections import SqliteWriter
+from service.storage.sqlite_file import connect
 from service.validating import Definitions
 from tests.fakes import HOUR_MS, WORKSPACE, CountingIds, FakeClock, subscribe, subscription_of
 
@@ -47,6 +49,45 @@ TABLES: Final = (
     "signing_keys",
     "lanes",
 )
+
+
+class UnsyncedDatabase:
+    """A Database whose works run in the calling thread, and that waits for no disk: a history is thousands of works."""
+
+    def __init__(self, path: Path) -> None:
+        migrate(path)
+        self._connection = connect(path)
+        self._connection.execute("PRAGMA synchronous = OFF")
+        self._writer = SqliteWriter(self._connection, path, log_bytes_max=1 << 30)
+
+    @property
+    def total_changes(self) -> int:
+        """How many rows were changed so far."""
+        return self._connection.total_changes
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run a work in a transaction of its own."""
+        [result] = self._writer.run_batch([work])
+        if result.error is not None:
+            raise result.error
+        value: T = result.value
+        return value
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run a work that only reads."""
+        return await self.write(work)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        self._writer.close()
+
+
+@pytest.fixture
+async def unsynced(tmp_path: Path) -> AsyncIterator[UnsyncedDatabase]:
+    """An empty database with today's schema."""
+    opened = UnsyncedDatabase(tmp_path / "tidings.db")
+    yield opened
+    await opened.close()
 
 
 class Snapshot:
@@ -75,7 +116,7 @@ class Snapshot:
 class History:
     """One random history: what callers, receivers, operators and time do to a database."""
 
-    def __init__(self, database: SqliteDatabase, path: Path, seed: int) -> None:
+    def __init__(self, database: UnsyncedDatabase, path: Path, seed: int) -> None:
         self.database, self.path, self.rng = database, path, Random(seed)
         self.clock, self.ids = FakeClock(), CountingIds()
         self.claims: list[Claimed] = []
@@ -89,9 +130,9 @@ class History:
         self.uids: list[str] = []
         self.deleted = 0
 
-    def fresh_retention(self) -> Retention:
+    def fresh_retention(self, limits: Limits = LIMITS) -> Retention:
         """Return retention as it is after a restart."""
-        return Retention(self.database, clock=self.clock, retained=RETAINED, limits=LIMITS)
+        return Retention(self.database, clock=self.clock, retained=RETAINED, limits=limits)
 
     def _publisher(self) -> Publisher:
         # Two processes, as it were: each has matchers of its own, and does not hear of everything at once.
@@ -200,7 +241,7 @@ class History:
 
     async def go_on(self) -> None:
         """Carry replays and sweeps out, a little."""
-        for _ in range(self.rng.randrange(4)):
+        for _ in range(self.rng.randrange(8)):
             await self.replayer.take_turn()
             await self.sweeper.sweep_slice()
 
@@ -214,18 +255,16 @@ class History:
         """Delete some slices, and check after each that nothing went that is needed."""
         if self.rng.random() < 0.1:
             self.retention = self.fresh_retention()
-        for _ in range(self.rng.randrange(20)):
-            with self.checked():
-                await self.retention.take_turn()
-
-    @contextmanager
-    def checked(self) -> Iterator[None]:
-        """Check that what the block deletes may be deleted."""
         before = Snapshot(self.path)
-        yield
-        after = Snapshot(self.path)
-        self.deleted += len(before["events"]) - len(after["events"])
-        check_slice(before, after, now_ms=self.clock.now_ms())
+        for _ in range(self.rng.randrange(20)):
+            changes_before = self.database.total_changes
+            await self.retention.take_turn()
+            if self.database.total_changes == changes_before:
+                continue
+            after = Snapshot(self.path)
+            self.deleted += len(before["events"]) - len(after["events"])
+            check_slice(before, after, now_ms=self.clock.now_ms())
+            before = after
 
     async def end(self) -> None:
         """Let everything that is owed come to its end, and time pass until nothing need be kept."""
@@ -240,11 +279,9 @@ class History:
         # Beyond every jump: first what tells of them goes, then they themselves, then what they referred to.
         for _ in range(3):
             self.clock.advance(30 * DAY_MS)
-            self.retention = self.fresh_retention()
-            turns = 0
-            while await self.retention.take_turn() != float("inf"):
-                turns += 1
-                assert turns < 5_000
+            retention = self.fresh_retention(Limits())
+            while await retention.take_turn() != float("inf"):
+                pass
 
 
 def draft(request_id: str) -> EventDraft:
@@ -292,12 +329,12 @@ def check_slice(before: Snapshot, after: Snapshot, *, now_ms: int) -> None:
         assert is_kept or (row["delete_time"] is not None and row["delete_time"] < now_ms - RETAINED.events_ms)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(8))
 async def test_nothing_that_is_needed_ever_goes_and_in_the_end_nothing_is_left(
-    database: SqliteDatabase, tmp_path: Path, seed: int
+    unsynced: UnsyncedDatabase, tmp_path: Path, seed: int
 ) -> None:
     """Foreign keys are checked by the database; a publish that fails ends the history."""
-    history = History(database, tmp_path / "tidings.db", seed)
+    history = History(unsynced, tmp_path / "tidings.db", seed)
     steps: list[Callable[[], Awaitable[None]]] = [
         *[history.publish] * 4,
         *[history.subscribe, history.unsubscribe] * 2,
