@@ -37,7 +37,7 @@ DAY_MS: Final = 24 * HOUR_MS
 STEPS: Final = 300
 RETAINED: Final = Retained(events_ms=2 * DAY_MS, request_ids_ms=3 * DAY_MS, changes_ms=DAY_MS)
 # Small, so that slices end in the middle of things.
-LIMITS: Final = Limits(looked_at=4, rows=6, payload_bytes=50)
+LIMITS: Final = Limits(looked_at=4, rows=6, payload_bytes=50, small_rows=6)
 TABLES: Final = (
     "events",
     "notifications",
