@@ -80,13 +80,10 @@ class _Age(click.ParamType[timedelta]):
         return age
 
 
-_database = _option(
-    "--database",
-    envvar="TIDINGS_DATABASE",
-    type=_DatabasePath(),
-    default=Path("tidings.db"),
-    help="The SQLite file that holds everything. It is created when it does not exist.",
+_database_option = partial(
+    _option, "--database", envvar="TIDINGS_DATABASE", type=_DatabasePath(), default=Path("tidings.db")
 )
+_database = _database_option(help="The SQLite file that holds everything. It is created when it does not exist.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -217,7 +214,7 @@ def migrate(database: Path) -> None:
 
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@_database
+@_database_option(help="The SQLite file to copy.")
 def backup(path: Path, database: Path) -> None:
     """Copy the database to the new file PATH, while a server uses it or not.
 
