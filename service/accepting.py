@@ -199,7 +199,8 @@ class Accept:
     def _insert(self, tx: Transaction, stored: Mapping[int, Event], matched: Sequence[Matched]) -> None:
         if not stored:
             return
-        now_ms = next(iter(stored.values())).create_time_ms
+        # Of no event later than its own, so that an event which is older than every request_id has none any more.
+        now_ms = min(event.create_time_ms for event in stored.values())
         events.insert(tx, list(stored.values()))
         owed = list(chain.from_iterable(self._owed(event, matched[index]) for index, event in stored.items()))
         notifications.insert(tx, owed)

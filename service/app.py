@@ -5,6 +5,7 @@ import contextlib
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import version
 from random import SystemRandom
 
@@ -23,8 +24,8 @@ from service.delivery.announcer import Announcer
 from service.delivery.courier import Courier
 from service.delivery.dispatcher import Dispatcher
 from service.delivery.eraser import Eraser
-from service.delivery.pruner import Pruner
 from service.delivery.replayer import Replayer
+from service.delivery.retention import Retained, Retention
 from service.delivery.sweeper import Sweeper
 from service.delivery.transport import AiohttpTransport, Transport
 from service.domain.clock import SystemClock
@@ -59,7 +60,7 @@ class _Server:
     dispatcher: Dispatcher
     replayer: Replayer
     # These go on until every delivery has ended.
-    others: tuple[Sweeper | Announcer | Eraser | Pruner, ...]
+    others: tuple[Sweeper | Announcer | Eraser | Retention, ...]
     feed: ChangeFeed
     api: ApiServer
 
@@ -249,9 +250,22 @@ def _build_server(
     return _Server(
         dispatcher,
         replayer,
-        (sweeper, announcer, Eraser(database, clock=clock), Pruner(database, clock=clock)),
+        (
+            sweeper,
+            announcer,
+            Eraser(database, clock=clock),
+            Retention(database, clock=clock, retained=_retained(settings)),
+        ),
         feed,
         api,
+    )
+
+
+def _retained(settings: Settings) -> Retained:
+    return Retained(
+        events_ms=settings.retain_events // timedelta(milliseconds=1),
+        request_ids_ms=settings.retain_request_ids // timedelta(milliseconds=1),
+        changes_ms=settings.retain_changes // timedelta(milliseconds=1),
     )
 
 

@@ -4,6 +4,7 @@ Limits that belong to a rule of the contract (the length of a name, the number o
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 PAYLOAD_BYTES_DEFAULT = 256 * 1024
@@ -29,8 +30,12 @@ class Settings:
     payload_bytes_max: int = PAYLOAD_BYTES_DEFAULT
     delivery_slots: int = DELIVERY_SLOTS_HARD_MAX
     drain_timeout_s: float = 25.0
+    retain_events: timedelta = timedelta(days=30)
+    retain_request_ids: timedelta = timedelta(hours=72)
     log_level: str = "info"
 
+    retain_changes: timedelta = timedelta(hours=24)
+    """How far back a watch can go on from its resume_token."""
     request_bytes_max: int = 4 * 1024 * 1024
     lease_s: float = 60.0
     """Longer than the longest attempt_timeout, 30 s, with time to record the outcome."""

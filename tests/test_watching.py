@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from service.delivery.pruner import KEPT_MS, Pruner
 from service.domain.errors import Draining, QuotaExceeded, ResourceNotFound, ResumeTokenExpired, StorageUnavailable
 from service.domain.model import NotificationState
 from service.domain.names import Workspace
@@ -16,6 +15,7 @@ from service.storage import changes, interventions
 from service.storage.sqlite import SqliteDatabase
 from service.watching import ChangeFeed, Told, Watches, WatchFilter, WatchPosition
 from tests.fakes import (
+    HOUR_MS,
     NOW_MS,
     WAIT_S,
     WORKSPACE,
@@ -246,9 +246,10 @@ async def test_position_older_than_what_is_kept_is_refused(database: SqliteDatab
     [first, second] = await owed(database, 2)
     async with watching(database) as all_, aclosing(all_.watch(after=WatchPosition(0))) as slow:
         await take(slow, 3)
-        clock.advance(KEPT_MS + 1)
+        clock.advance(24 * HOUR_MS + 1)
         await all_.database.write(lambda tx: changes.append(tx, [changes.NewChange(first)], now_ms=NOW_MS))
-        assert await Pruner(database, clock=clock).prune_slice()
+        before_ms = clock.now_ms() - 24 * HOUR_MS
+        assert 3 == await all_.database.write(lambda tx: changes.prune(tx, before_ms=before_ms, limit=1_000))
         await all_.database.write(lambda tx: changes.append(tx, [changes.NewChange(second)], now_ms=clock.now_ms()))
         all_.feed.wake()
 
