@@ -11,7 +11,6 @@ from service.storage.database import FatalStorageError
 from service.storage.sqlite import SqliteDatabase
 from tests.fakes import CountingIds, FakeClock
 
-
 # How long an example may take depends on what else the machine does: that is no property of the code.
 settings.register_profile("tidings", deadline=None)
 settings.load_profile("tidings")

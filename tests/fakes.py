@@ -261,35 +261,31 @@ def tick_work(**given: Any) -> TickWork:
     return TickWork(**plain | given)
 
 
-async def claim_lane(
-    database: Database,
-    uid: str,
-    *,
-    limit: int = 100,
-    owner: str = "other",
-    now_ms: int = NOW_MS,
-    lease_ms: int = LEASE_MS,
+def claim_ready(
+    tx: Transaction, uid: str, *, limit: int = 100, owner: str = "me", now_ms: int = NOW_MS, lease_ms: int = LEASE_MS
 ) -> list[Claimed]:
     """Claim from one lane for a process: what is fresh first."""
+    demands = [Demand(uid, limit)]
+    ready = [each for tier in (0, 1) for [lane] in [queue.ready(tx, demands, tier=tier)] for each in lane][:limit]
+    queue.claim(tx, ready, owner=owner, now_ms=now_ms, lease_end_ms=now_ms + lease_ms)
+    return ready
 
-    def work(tx: Transaction) -> list[Claimed]:
-        demands = [Demand(uid, limit)]
-        ready = [each for tier in (0, 1) for [lane] in [queue.ready(tx, demands, tier=tier)] for each in lane][:limit]
-        queue.claim(tx, ready, owner=owner, now_ms=now_ms, lease_end_ms=now_ms + lease_ms)
-        return ready
 
-    return await database.write(work)
+def promote_ready(tx: Transaction, *, now_ms: int, limit: int = 1_000) -> int:
+    """Make what is due ready, held or not; return how much it is."""
+    due = queue.due(tx, now_ms=now_ms, limit=limit)
+    queue.promote(tx, [each.notification_id for each in due])
+    return len(due)
+
+
+async def claim_lane(database: Database, uid: str, *, owner: str = "other", **given: Any) -> list[Claimed]:
+    """Claim from one lane for a process, another one unless it is named; see `claim_ready`."""
+    return await database.write(lambda tx: claim_ready(tx, uid, owner=owner, **given))
 
 
 async def promote_due(database: Database, *, now_ms: int, limit: int = 100) -> int:
     """Make what is due ready, held or not; return how much it is."""
-
-    def work(tx: Transaction) -> int:
-        due = queue.due(tx, now_ms=now_ms, limit=limit)
-        queue.promote(tx, [each.notification_id for each in due])
-        return len(due)
-
-    return await database.write(work)
+    return await database.write(lambda tx: promote_ready(tx, now_ms=now_ms, limit=limit))
 
 
 async def stored(database: Database, notification_id: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from service.storage import attempts, events, interventions, notifications, queu
 from service.storage.database import Database, Transaction
 from service.storage.events import PublishRequest
 from service.storage.notifications import NewNotification
-from service.storage.queue import Finished, LaneClaim
+from service.storage.queue import Finished
 from service.storage.replays import Progress
 from service.storage.retention import Limits
 from service.validating import Definitions
@@ -29,6 +29,8 @@ from tests.fakes import (
     WORKSPACE,
     CountingIds,
     FakeClock,
+    claim_lane,
+    claim_ready,
     event_of,
     owe,
     subscribe,
@@ -77,8 +79,7 @@ async def finish(database: Database, uid: str, now_ms: int = NOW_MS) -> None:
     """Claim all that is ready in a lane, and record that it succeeded."""
 
     def work(tx: Transaction) -> None:
-        [claimed] = queue.claim(tx, [LaneClaim(uid, 10_000)], owner="me", now_ms=now_ms, lease_end_ms=now_ms + 60_000)
-        for each in claimed:
+        for each in claim_ready(tx, uid, limit=10_000, now_ms=now_ms):
             [number] = queue.count_attempts(tx, [each.notification_id])
             attempts.insert(tx, [(each.notification_id, replace(ATTEMPT, attempt_number=number))])
             end = Finished(each.notification_id, each.claim, succeeded=True, attempt_number=number)
@@ -217,9 +218,7 @@ async def test_cancelled_notification_whose_attempt_is_under_way_keeps_its_event
     """The attempt is still to be recorded, and whoever takes it over needs the event."""
     await subscribe(database, subscription_of("a"))
     [notification_id] = await owe(database, old_event(1), ["a"])
-    [[claimed]] = await database.write(
-        lambda tx: queue.claim(tx, [LaneClaim("a", 1)], owner="me", now_ms=NOW_MS, lease_end_ms=NOW_MS + 60_000)
-    )
+    [claimed] = await claim_lane(database, "a", owner="me")
     await database.write(lambda tx: interventions.cancel(tx, [notification_id], now_ms=NOW_MS))
     clock.advance(31 * DAY_MS)
     await round_of(retention)
@@ -478,7 +477,7 @@ def publisher_of(database: Database, clock: FakeClock, ids: CountingIds) -> Publ
         Definitions(database),
         clock=clock,
         ids=ids,
-        on_accepted=lambda: None,
+        on_accepted=lambda _: None,
         allow_unknown_event_types=True,
     )
 
