@@ -7,6 +7,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -113,3 +114,11 @@ def repeating(part: bytes, *, every_s: float = 0.0) -> Serve:
             await asyncio.sleep(every_s)
 
     return serve
+
+
+def held_connections(port: int) -> int:
+    """Return how many connections to a port of this machine belong to somebody."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(
+        remote.endswith(f":{port:04X}") and inode != "0" for _, _, remote, *_, inode in (row[:10] for row in rows)
+    )

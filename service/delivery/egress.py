@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _UNACKNOWLEDGED_MS_MAX = 30_000
 # Of a response 16 KiB are read; the system would keep megabytes for each, and hand them over at once.
-_RECEIVE_BUFFER_BYTES = 64 * 1024
+_RECEIVE_BUFFER_BYTES = 32 * 1024
 
 
 class DestinationRefused(OSError):

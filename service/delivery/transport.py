@@ -79,6 +79,7 @@ class AiohttpTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
+            read_bufsize=body_bytes_max,
             # A content type is the caller's to say; aiohttp would guess one.
             skip_auto_headers=("Content-Type",),
             # The total is kept by post(): aiohttp rounds it up to whole seconds and counts the body in.

@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +32,7 @@ from tests.raw_receivers import (
     Serve,
     answering,
     hang_up,
+    held_connections,
     read_request,
     receiving,
     repeating,
@@ -94,14 +94,6 @@ async def post_within_budget(transport: Transport, request: Request) -> Reply | 
 async def status_of(transport: Transport, receiver: Receiver, **options: Any) -> int | UnreachableKind:
     outcome = await post_within_budget(transport, request_to(receiver.url(), **options))
     return outcome.http_status if isinstance(outcome, Reply) else outcome.kind
-
-
-def held_connections(port: int) -> int:
-    """Return how many connections to a port of this machine belong to somebody."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(
-        remote.endswith(f":{port:04X}") and inode != "0" for _, _, remote, *_, inode in (row[:10] for row in rows)
-    )
 
 
 async def until_none_is_held(port: int) -> None:
