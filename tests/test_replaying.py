@@ -29,6 +29,7 @@ from tests.fakes import (
     WORKSPACE,
     FakeClock,
     HookedDatabase,
+    backlog_of,
     change,
     event_of,
     listen,
@@ -114,7 +115,9 @@ def replaying_on(clock: FakeClock) -> Callable[[Database], Replaying]:
             made.woken += 1
 
         cpu = FakeCpu()
-        replayer = Replayer(database, clock=clock, ids=ids, on_made=on_made, cpu_s=cpu)
+        replayer = Replayer(
+            database, backlog=backlog_of(database, clock), clock=clock, ids=ids, on_made=on_made, cpu_s=cpu
+        )
         replays = Replays(database, clock=clock, ids=ids, on_created=replayer.wake, counted_events_max=1_500, cpu_s=cpu)
         made = Replaying(database, clock, replays, replayer, cpu)
         return made

@@ -35,7 +35,7 @@ class Dispatcher:
         lease_s: how long a claim is kept from other processes; longer than any attempt may take.
         slots: how many requests may be under way at once.
         poll_s: after how long it looks for work although nothing woke it and nothing is due.
-        on_recorded: called after attempts were committed.
+        on_recorded: called after attempts were committed, with what was recorded.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Dispatcher:
         lease_s: float,
         slots: int,
         poll_s: float = 1.0,
-        on_recorded: Callable[[], None] = lambda: None,
+        on_recorded: Callable[[Sequence[Delivery]], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._courier = courier
@@ -76,6 +76,21 @@ class Dispatcher:
         self._freed_lanes: set[str] = set()
         self._next_due_ms: int | None = None
         self._is_paused = False
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        return len(self._under_way)
+
+    @property
+    def slots(self) -> int:
+        """How many may be under way at once."""
+        return self._slots.free + len(self._under_way)
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """How large the payloads of the requests under way are together."""
+        return sum(len(claim.event.payload) for claim in self._under_way.values())
 
     def wake(self) -> None:
         """Look for work now: something was committed that may be due."""
@@ -254,7 +269,7 @@ class Dispatcher:
         self._recorder.add(delivery)
 
     def _recorded(self, deliveries: Sequence[Delivery]) -> None:
-        self._on_recorded()
+        self._on_recorded(deliveries)
         self._ended([delivery.claim for delivery in deliveries])
 
     def _ended(self, claims: Sequence[Claim]) -> None:
