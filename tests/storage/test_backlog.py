@@ -89,7 +89,7 @@ async def test_counting_reads_indexes_only(database: SqliteDatabase) -> None:
 
     def plans(tx: Transaction) -> list[str]:
         statements = (backlog.COUNT_PENDING, backlog.COUNT_READY, backlog.COUNT_LEASED, backlog.SELECT_FIRST_WAITING)
-        return [row["detail"] for sql in statements for row in tx.rows(EXPLAIN + sql)]  # type: ignore[arg-type]
+        return [row["detail"] for sql in statements for row in tx.rows(EXPLAIN + sql)]
 
     for analyzed in (False, True):
         if analyzed:
