@@ -1,9 +1,11 @@
 """The HTTP listener that metrics are scraped from: GET /metrics and nothing else."""
 
 import asyncio
+import logging
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -14,6 +16,8 @@ PATH: Final = "/metrics"
 _REQUEST_S: Final = 10.0
 _ANSWER_S: Final = 10.0
 _STOP_S: Final = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 class MetricsServer:
@@ -28,7 +32,10 @@ class MetricsServer:
         app = web.Application(middlewares=[_one_request(answer_s)])
         app.router.add_get(PATH, self._scrape)
         # aiohttp's keep-alive timeout is also what ends a connection on which no whole request has come yet.
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=request_s, shutdown_timeout=_STOP_S)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=_log, keepalive_timeout=request_s, shutdown_timeout=_STOP_S
+        )
+        _log.addFilter(_is_our_fault)
 
     async def start(self) -> int:
         """Begin to answer, and return the port.
@@ -47,6 +54,11 @@ class MetricsServer:
 
     async def _scrape(self, _request: web.Request) -> web.Response:
         return web.Response(body=self._metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Say whether a line is to be logged: not what clients send that is no HTTP, which aiohttp takes for an error."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
 def _one_request(answer_s: float) -> Middleware:
