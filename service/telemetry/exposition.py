@@ -33,7 +33,13 @@ class MetricsServer:
         app.router.add_get(PATH, self._scrape)
         # aiohttp's keep-alive timeout is also what ends a connection on which no whole request has come yet.
         self._runner = web.AppRunner(
-            app, access_log=None, logger=_log, keepalive_timeout=request_s, shutdown_timeout=_STOP_S
+            app,
+            access_log=None,
+            logger=_log,
+            keepalive_timeout=request_s,
+            # Nobody waits for the rest of a body that is not wanted.
+            lingering_time=0,
+            shutdown_timeout=_STOP_S,
         )
         _log.addFilter(_is_our_fault)
 
