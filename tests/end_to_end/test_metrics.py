@@ -189,6 +189,15 @@ async def test_callers_cannot_make_series(tmp_path: Path) -> None:
     assert 21 == metric(after, "tidings_rpcs_total", method=PUBLISH, code="OK")
 
 
+async def test_port_of_the_metrics_is_free_after_the_end(tmp_path: Path) -> None:
+    """Also where the process goes on."""
+    async with scraped(tmp_path) as server:
+        host, port = server.address.split(":")
+
+    with socket.create_server((host, int(port))):
+        pass
+
+
 async def test_there_are_no_metrics_unless_they_are_asked_for(tmp_path: Path) -> None:
     """Also with --dev."""
     with capture_logs() as log:
