@@ -612,7 +612,7 @@ async def test_running_replayer_is_woken_by_a_new_replay(
 
 
 async def test_replay_waits_while_the_backlog_is_full(replaying: Replaying) -> None:
-    """It neither fails nor makes more, and goes on by itself; replays of other workspaces do not wait for it."""
+    """It neither fails nor makes more, and goes on by itself; meanwhile the next one has its turn at once."""
     await accept_many(replaying.database, 3, ["a"])
     name = await replaying.create()
     with replaying.backlog.adding(WORKSPACE, BACKLOG_MAX):

@@ -28,7 +28,7 @@ from service.domain.model import AttemptOutcome
 _INTERNAL: Final = "INTERNAL"
 _PUBLISHING: Final = frozenset({"tidings.v1.PublishService/Publish", "tidings.v1.PublishService/BatchPublish"})
 
-_RPC_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_RPC_BUCKETS_S: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30)
 _COMMIT_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _COMMIT_BUCKETS_WORKS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _ATTEMPT_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30)
