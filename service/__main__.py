@@ -19,9 +19,11 @@ from service.api.addresses import ListenError
 from service.app import serve as run_server
 from service.domain.clock import SystemClock
 from service.settings import (
+    BACKLOG_DEFAULT,
     DELIVERY_SLOTS_HARD_MAX,
     PAYLOAD_BYTES_DEFAULT,
     PAYLOAD_BYTES_HARD_MAX,
+    WORKSPACE_BACKLOG_DEFAULT,
     Settings,
     SettingsError,
 )
@@ -145,6 +147,26 @@ def main() -> None:
     type=click.IntRange(1, DELIVERY_SLOTS_HARD_MAX),
     default=DELIVERY_SLOTS_HARD_MAX,
     help="The most requests under way at once. Never more than a quarter of the files the process may open.",
+)
+@_option(
+    "--backlog-max",
+    envvar="TIDINGS_BACKLOG_MAX",
+    type=click.IntRange(1),
+    default=BACKLOG_DEFAULT,
+    help="How many notifications may be pending; beyond, publishes are refused with BACKLOG_FULL.",
+)
+@_option(
+    "--workspace-backlog-max",
+    envvar="TIDINGS_WORKSPACE_BACKLOG_MAX",
+    type=click.IntRange(1),
+    default=WORKSPACE_BACKLOG_DEFAULT,
+    help="How many notifications of one workspace may be pending.",
+)
+@_option(
+    "--metrics-listen",
+    envvar="TIDINGS_METRICS_LISTEN",
+    metavar="ADDRESS",
+    help="Where to answer GET /metrics, without encryption: host:port or [ipv6]:port. Without it, nowhere.",
 )
 @_option(
     "--drain-timeout",

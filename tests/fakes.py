@@ -12,8 +12,10 @@ from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
+from service.backlog import Backlog
 from service.delivery.claiming import TickWork
 from service.delivery.lanes import Rates, Room
+from service.domain.clock import Clock
 from service.domain.errors import StorageUnavailable
 from service.domain.filters import FilterInput, VerdictKind, evaluate
 from service.domain.model import (
@@ -78,6 +80,22 @@ class CountingIds:
     def new(self) -> str:
         self._count += 1
         return f"01900000-0000-7000-8000-{self._count:012x}"
+
+
+def backlog_of(
+    database: Database,
+    clock: Clock,
+    *,
+    notifications_max: int = 10_000_000,
+    workspace_notifications_max: int = 1_000_000,
+) -> Backlog:
+    """Return a backlog that has not counted yet, with the limits that a server has."""
+    return Backlog(
+        database,
+        clock=clock,
+        notifications_max=notifications_max,
+        workspace_notifications_max=workspace_notifications_max,
+    )
 
 
 def wants(rule: Rule, event: Event) -> bool:

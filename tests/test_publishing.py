@@ -30,6 +30,7 @@ from tests.fakes import (
     CountingIds,
     FakeClock,
     HookedDatabase,
+    backlog_of,
     change,
     define,
     listen,
@@ -81,6 +82,7 @@ def publisher_of(
 ) -> Publisher:
     """Return a publisher that knows every event type, unless told otherwise."""
     plain: dict[str, Any] = {
+        "backlog": backlog_of(database, FakeClock()),
         "clock": FakeClock(),
         "ids": CountingIds(),
         "on_accepted": wakes or Wakes(),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.domain.errors import Draining, QuotaExceeded, ResourceNotFound, ResumeTokenExpired, StorageUnavailable
+from service.domain.errors import Draining, ResourceNotFound, ResumeTokenExpired, StorageUnavailable
 from service.domain.model import NotificationState
 from service.domain.names import Workspace
 from service.storage import changes, interventions
@@ -287,21 +287,6 @@ async def test_draining_ends_watches_that_wait_and_watches_in_the_middle_of_a_pa
         for ended in (waiting, take(busy, 1)):
             with pytest.raises(Draining, match="go on with the last resume_token"):
                 await ended
-
-
-async def test_one_watch_too_many_is_refused_until_another_has_ended(database: SqliteDatabase) -> None:
-    async with watching(database, watches_max=2) as all_:
-        open_ = [all_.watch(), all_.watch()]
-        for watch in open_:
-            await take(watch, 1)
-        with pytest.raises(QuotaExceeded, match="runs 2 watches already"):
-            await take(all_.watch(), 1)
-
-        await open_[0].aclose()
-
-        async with aclosing(all_.watch()) as watch:
-            assert [Told(WatchPosition(0))] == await take(watch, 1)
-        await open_[1].aclose()
 
 
 async def test_feed_without_a_wake_up_finds_what_others_have_written(database: SqliteDatabase) -> None:

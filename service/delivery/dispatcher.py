@@ -44,7 +44,7 @@ class Dispatcher:
         slots: how many requests may be under way at once.
         bytes_max: how many bytes of payload they may have together.
         poll_s: after how long it looks for work although nothing woke it and nothing is due.
-        on_recorded: called after attempts were committed.
+        on_recorded: called after attempts were committed, with what was recorded.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Dispatcher:
         slots: int,
         bytes_max: int = BYTES_IN_FLIGHT_MAX,
         poll_s: float = 1.0,
-        on_recorded: Callable[[], None] = lambda: None,
+        on_recorded: Callable[[Sequence[Delivery]], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._courier = courier
@@ -308,7 +308,7 @@ class Dispatcher:
         self._recorder.add(delivery)
 
     def _recorded(self, deliveries: Sequence[Delivery]) -> None:
-        self._on_recorded()
+        self._on_recorded(deliveries)
         self._ended([delivery.claim for delivery in deliveries])
 
     def _ended(self, claims: Sequence[Claim]) -> None:

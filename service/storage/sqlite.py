@@ -5,7 +5,7 @@ The threads run the works on the connections of `sqlite_connections` and carry t
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -111,8 +111,10 @@ class SqliteDatabase:
         on_fatal: Callable[[FatalStorageError], None],
         batch_works_max: int,
         waiting_works_max: int,
+        measure_commit: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext(),
     ) -> None:
         self._lock = lock
+        self._measure_commit = measure_commit
         self._writer = writer
         self._on_fatal = on_fatal
         self._batch_works_max = batch_works_max
@@ -143,6 +145,7 @@ class SqliteDatabase:
         waiting_works_max: int = 10_000,
         log_bytes_max: int = LOG_BYTES_MAX,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
+        measure_commit: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext(),
     ) -> Self:
         """Open the database at `path`, creating it or bringing its schema up to date first. Blocks; for start-up.
 
@@ -155,6 +158,7 @@ class SqliteDatabase:
             waiting_works_max: how many writes, and how many reads, may wait; one more is refused.
             log_bytes_max: see `SqliteWriter`.
             busy_timeout_s: how long to wait for an administrative command that is writing.
+            measure_commit: entered around each commit with the number of its works, on the writer's thread.
 
         Raises:
             OpenError: it cannot be opened; see `sqlite_file` and `migrations`.
@@ -174,6 +178,7 @@ class SqliteDatabase:
                 on_fatal=on_fatal,
                 batch_works_max=batch_works_max,
                 waiting_works_max=waiting_works_max,
+                measure_commit=measure_commit,
             )
             undo.pop_all()
         return database
@@ -182,6 +187,10 @@ class SqliteDatabase:
     def stats(self) -> WriterStats:
         """What the writer has done since the database was opened."""
         return self._writer.stats
+
+    def log_bytes(self) -> int:
+        """Return how long the write-ahead log is now."""
+        return self._writer.log_bytes()
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run a work and return its result once it is committed; see `Database.write`."""
@@ -212,7 +221,8 @@ class SqliteDatabase:
     def _write_until_closed(self) -> None:
         with self._stopping_on_failure(self._writes):
             while jobs := self._writes.take(self._batch_works_max):
-                results = self._writer.run_batch([work for work, _ in jobs])
+                with self._measure_commit(len(jobs)):
+                    results = self._writer.run_batch([work for work, _ in jobs])
                 # Told before the answers, so that no caller learns of it first and comes back to an open door.
                 self._report(self._writer.fatal)
                 self._writes.hand_back(jobs, results)

@@ -124,7 +124,7 @@ class SqliteWriter:
         SQLite starts the log from its beginning once all of it is copied and no reader needs it, and cuts the file
         back to `journal_size_limit` then. So the file is longer than that only if there is something to copy.
         """
-        log_bytes = self._log_bytes()
+        log_bytes = self.log_bytes()
         if log_bytes <= self._log_bytes_max:
             self._checkpoint_at_bytes = self._log_bytes_max
         elif log_bytes > self._checkpoint_at_bytes:
@@ -171,7 +171,8 @@ class SqliteWriter:
             # A full disk or a busy file loses nothing: what was committed is in the log, and the log is read too.
             self.fatal = self.fatal or _fatal(error, self._path)
 
-    def _log_bytes(self) -> int:
+    def log_bytes(self) -> int:
+        """Return how long the log is now; 0 where there is none."""
         try:
             return os.stat(self._log_path).st_size
         except OSError:

@@ -92,7 +92,7 @@ async def test_recorded_attempts_are_announced_once_they_are_committed(
     await subscribe(database, subscription_of("a"))
     [one] = await owe(database, event_of(), ["a"])
     recorded = asyncio.Event()
-    async with running(dispatcher_of(database, FakeTransport(), clock, on_recorded=recorded.set)):
+    async with running(dispatcher_of(database, FakeTransport(), clock, on_recorded=lambda _: recorded.set())):
         async with asyncio.timeout(WAIT_S):
             await recorded.wait()
         assert [(1, "SUCCEEDED")] == await outcomes(database, one)

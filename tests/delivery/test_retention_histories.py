@@ -36,6 +36,7 @@ from tests.fakes import (
     WORKSPACE,
     CountingIds,
     FakeClock,
+    backlog_of,
     claim_ready,
     promote_ready,
     subscribe,
@@ -130,10 +131,11 @@ class History:
         self.clock, self.ids = FakeClock(), CountingIds()
         self.claims: list[Claimed] = []
         self.published: dict[str, str] = {}
+        self.backlog = backlog_of(database, self.clock)
         self.publishers = [self._publisher(), self._publisher()]
         self.interventions = Interventions(database, clock=self.clock, on_changed=lambda: None)
         self.replays = Replays(database, clock=self.clock, ids=self.ids, on_created=lambda: None)
-        self.replayer = Replayer(database, clock=self.clock, ids=self.ids, on_made=lambda: None)
+        self.replayer = Replayer(database, backlog=self.backlog, clock=self.clock, ids=self.ids, on_made=lambda: None)
         self.sweeper = Sweeper(database, clock=self.clock, on_released=lambda: None)
         self.retention = self.fresh_retention()
         self.uids: list[str] = []
@@ -149,6 +151,7 @@ class History:
             self.database,
             Matchers(self.database, workspaces_max=10),
             Definitions(self.database),
+            backlog=self.backlog,
             clock=self.clock,
             ids=self.ids,
             on_accepted=lambda _: None,

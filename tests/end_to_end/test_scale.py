@@ -28,6 +28,7 @@ from service.storage.notifications import NewNotification
 from service.storage.sqlite_connections import SqliteReader, SqliteWriter
 from service.storage.sqlite_file import connect
 from service.validating import Definitions
+from tests.fakes import backlog_of
 
 NOW_MS = 1_800_000_000_000
 FREE_SLOTS = 1_024
@@ -233,6 +234,7 @@ async def _publish(database: CountedDatabase, *, others: int) -> int:
         database,
         Matchers(database, workspaces_max=10),
         Definitions(database),
+        backlog=backlog_of(database, clock),
         clock=clock,
         ids=Uuid7Ids(clock, Random(1)),
         on_accepted=lambda _: None,
