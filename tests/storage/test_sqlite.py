@@ -345,6 +345,33 @@ async def test_administrative_command_works_beside_the_server(open_database: Ope
     assert ["a", "b"] == await database.read(names)
 
 
+LOOK: Final = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print(connection.execute("SELECT group_concat(workspace) FROM workspaces").fetchone()[0])
+connection.close()
+"""
+
+
+async def test_other_process_that_looks_at_the_database_leaves_the_log_to_the_server(
+    open_database: Open, path: Path
+) -> None:
+    """The last connection to close deletes the log, so the server must hold a lock that says that it is still there."""
+    database = open_database()
+    await database.write(partial(insert, workspace="a"))
+    seen = [await asyncio.to_thread(look, path)]
+    await database.write(partial(insert, workspace="b"))
+    seen.append(await asyncio.to_thread(look, path))
+
+    assert ["a", "a,b"] == seen
+
+
+def look(path: Path) -> str:
+    """Return the rows as the `sqlite3` command would see them beside the server."""
+    looked = subprocess.run([sys.executable, "-c", LOOK, path], capture_output=True, text=True, check=True)
+    return looked.stdout.strip()
+
+
 def test_administrative_command_creates_the_database_it_needs(path: Path) -> None:
     """The first token is made before the first start."""
     run_beside(path, partial(insert, workspace="a"))
