@@ -14,6 +14,7 @@ from typing import Final, Self
 import sqlite_utils
 
 from service.storage.database import OpenError
+from service.storage.sqlite_disk import Disk, is_no_room
 
 BUSY_TIMEOUT_S: Final = 5.0
 _STATEMENTS_CACHED: Final = 512
@@ -111,6 +112,8 @@ def _sentence(path: Path, error: sqlite3.Error) -> str:
             return f"{path} is locked by another program; try again when that has finished"
         case sqlite3.SQLITE_FULL:
             return f"{path} cannot be opened: the disk is full"
+        case sqlite3.SQLITE_IOERR if is_no_room(Disk(path).refusal()):
+            return f"{path} cannot be opened: the disk is full"
         case _:
             return f"{path} cannot be opened: {error}"
 
@@ -155,6 +158,8 @@ def _set_up(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA mmap_size = 0")
+    # Savepoints and sorting would spill into files elsewhere, whose disk could be full while the database's is not.
+    connection.execute("PRAGMA temp_store = MEMORY")
     # What is deleted is overwritten with zeros: an erased signing key must not stay behind in the file.
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
