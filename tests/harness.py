@@ -257,6 +257,18 @@ class Receiver:
             return list(self.received)
 
 
+@dataclass
+class Held:
+    """Answers nobody before `release` is set, then everybody with 204."""
+
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, _: Received) -> web.Response:
+        """Wait, then accept."""
+        await self.release.wait()
+        return web.Response(status=204)
+
+
 @asynccontextmanager
 async def running_receiver(answer: Answer | None = None) -> AsyncIterator[Receiver]:
     """Run a receiver on a free port of 127.0.0.1."""

@@ -1,4 +1,4 @@
-"""What becomes of works, and of what was acknowledged, when the disk is full, or the file broken or not in its place."""
+"""What becomes of works, and of what was acknowledged, when the disk is full or the file broken or out of place."""
 
 import os
 import resource
