@@ -19,6 +19,7 @@ from service.api.publishing import PublishService
 from service.api.server import ApiServer, Servicers
 from service.api.subscriptions import SubscriptionService
 from service.cataloguing import EventTypes
+from service.crashing import crash_at
 from service.delivery.announcer import Announcer
 from service.delivery.courier import Courier
 from service.delivery.dispatcher import Dispatcher
@@ -32,6 +33,7 @@ from service.domain.destinations import DestinationPolicy, parse_destination_pol
 from service.domain.ids import Uuid7Ids
 from service.domain.model import Event
 from service.domain.names import Workspace
+from service.domain.points import AtPoint, pass_by
 from service.explaining import Explainer
 from service.matching import Matchers
 from service.notifying import History, Interventions
@@ -78,6 +80,7 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
     """
     _check_plaintext_allowed(settings)
     destinations = _destination_policy(settings)
+    at_point = pass_by if settings.crash_at is None else crash_at(settings.crash_at)
     broken: list[FatalStorageError] = []
 
     def on_fatal(error: FatalStorageError) -> None:
@@ -85,11 +88,11 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
         stopping.set()
 
     async with contextlib.AsyncExitStack() as stack:
-        database = SqliteDatabase.open(settings.database, on_fatal=on_fatal)
+        database = SqliteDatabase.open(settings.database, on_fatal=on_fatal, at_point=at_point)
         stack.push_async_callback(database.close)
         transport = _build_transport(settings, destinations)
         stack.push_async_callback(transport.close)
-        server = _build_server(settings, database, transport, destinations)
+        server = _build_server(settings, database, transport, destinations, at_point)
         addresses = await server.api.start()
         stack.push_async_callback(server.api.stop, 0)
 
@@ -113,12 +116,14 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
                 raise broken[0]
             _log.info("server.stopping", drain_timeout_s=settings.drain_timeout_s)
             server.api.drain()
+            at_point("drain.begun")
             server.feed.wake()
             # What it has not made yet, the next process makes.
             replaying.cancel()
             server.dispatcher.stop(drain_timeout_s=settings.drain_timeout_s)
             # Until then the port stays open: health says NOT_SERVING, and new calls are told to go elsewhere.
             await delivering
+            at_point("drain.delivered")
             await server.api.stop(_LAST_CALLS_S)
             for other in others:
                 other.cancel()
@@ -157,13 +162,13 @@ def _build_transport(settings: Settings, destinations: DestinationPolicy) -> Aio
 
 
 def _build_server(
-    settings: Settings, database: Database, transport: Transport, destinations: DestinationPolicy
+    settings: Settings, database: Database, transport: Transport, destinations: DestinationPolicy, at_point: AtPoint
 ) -> _Server:
     clock, rng = SystemClock(), SystemRandom()
     ids = Uuid7Ids(clock, rng)
     calls = Calls(clock=clock, ids=ids, request_bytes_max=settings.request_bytes_max)
     feed = ChangeFeed(database, draining=calls.draining)
-    courier = Courier(transport, clock=clock, rng=rng)
+    courier = Courier(transport, clock=clock, rng=rng, at_point=at_point)
     dispatcher = Dispatcher(
         database,
         courier,
