@@ -18,6 +18,17 @@ from service.storage.sqlite_disk import Disk, is_no_room
 
 BUSY_TIMEOUT_S: Final = 5.0
 _STATEMENTS_CACHED: Final = 512
+SETTINGS: Final = (
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "mmap_size = 0",
+    # Savepoints and sorting would spill into files elsewhere, whose disk could be full while the database's is not.
+    "temp_store = MEMORY",
+    # What is deleted is overwritten with zeros: an erased signing key must not stay behind in the file.
+    "secure_delete = ON",
+    "wal_autocheckpoint = 0",
+)
+"""The PRAGMAs of every connection, which durability and what is written where rest on."""
 
 
 class ServerLock:
@@ -155,14 +166,8 @@ def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Co
 def _set_up(connection: sqlite3.Connection) -> None:
     # sqlite-utils would let every plugin that the operator has installed change this connection.
     sqlite_utils.Database(connection, execute_plugins=False)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA mmap_size = 0")
-    # Savepoints and sorting would spill into files elsewhere, whose disk could be full while the database's is not.
-    connection.execute("PRAGMA temp_store = MEMORY")
-    # What is deleted is overwritten with zeros: an erased signing key must not stay behind in the file.
-    connection.execute("PRAGMA secure_delete = ON")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    for setting in SETTINGS:
+        connection.execute(f"PRAGMA {setting}")
 
 
 def _create_private(path: Path) -> None:
