@@ -22,6 +22,7 @@ from service.api.server import ApiServer, Servicers
 from service.api.subscriptions import SubscriptionService
 from service.backlog import Backlog
 from service.cataloguing import EventTypes
+from service.crashing import crash_at
 from service.delivery.announcer import Announcer
 from service.delivery.courier import Courier, Delivery
 from service.delivery.dispatcher import Dispatcher
@@ -36,6 +37,7 @@ from service.domain.destinations import DestinationPolicy, parse_destination_pol
 from service.domain.ids import Uuid7Ids
 from service.domain.model import Event
 from service.domain.names import Workspace
+from service.domain.points import AtPoint, pass_by
 from service.explaining import Explainer
 from service.matching import Matchers
 from service.notifying import History, Interventions
@@ -85,6 +87,7 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
     """
     _check_plaintext_allowed(settings)
     destinations = _destination_policy(settings)
+    at_point = pass_by if settings.crash_at is None else crash_at(settings.crash_at)
     broken: list[FatalStorageError] = []
 
     def on_fatal(error: FatalStorageError) -> None:
@@ -93,12 +96,14 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
 
     async with contextlib.AsyncExitStack() as stack:
         metrics = Metrics(version=version("tidings-server"))
-        database = SqliteDatabase.open(settings.database, on_fatal=on_fatal, measure_commit=metrics.committing)
+        database = SqliteDatabase.open(
+            settings.database, on_fatal=on_fatal, measure_commit=metrics.committing, at_point=at_point
+        )
         stack.push_async_callback(database.close)
         metrics.watch_log(database.log_bytes)
         transport = _build_transport(settings, destinations)
         stack.push_async_callback(transport.close)
-        server = _build_server(settings, database, transport, destinations, metrics)
+        server = _build_server(settings, database, transport, destinations, metrics, at_point)
         # Nothing is accepted before it is known how much waits already.
         await server.backlog.count()
         metrics_address = await _start_metrics(settings.metrics_listen, metrics, stack)
@@ -126,12 +131,14 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
                 raise broken[0]
             _log.info("server.stopping", drain_timeout_s=settings.drain_timeout_s)
             server.api.drain()
+            at_point("drain.begun")
             server.feed.wake()
             # What it has not made yet, the next process makes.
             replaying.cancel()
             server.dispatcher.stop(drain_timeout_s=settings.drain_timeout_s)
             # Until then the port stays open: health says NOT_SERVING, and new calls are told to go elsewhere.
             await delivering
+            at_point("drain.delivered")
             await server.api.stop(_LAST_CALLS_S)
             for other in others:
                 other.cancel()
@@ -191,6 +198,7 @@ def _build_server(
     transport: Transport,
     destinations: DestinationPolicy,
     metrics: Metrics,
+    at_point: AtPoint,
 ) -> _Server:
     clock, rng = SystemClock(), SystemRandom()
     ids = Uuid7Ids(clock, rng)
@@ -209,7 +217,7 @@ def _build_server(
     )
     metrics.watch_backlog(backlog, clock)
     feed = ChangeFeed(database, draining=calls.draining)
-    courier = Courier(transport, clock=clock, rng=rng)
+    courier = Courier(transport, clock=clock, rng=rng, at_point=at_point)
 
     def on_recorded(deliveries: Sequence[Delivery]) -> None:
         feed.wake()

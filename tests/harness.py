@@ -149,8 +149,8 @@ class ServerProcess:
         await server.start()
         return server
 
-    async def start(self) -> None:
-        """Start the process and wait until it says `server.started`."""
+    async def start(self, **environment: str) -> None:
+        """Start the process, with some environment of its own, and wait until it says `server.started`."""
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -158,7 +158,7 @@ class ServerProcess:
             "serve",
             *("--database", str(self.database), "--listen", "127.0.0.1:0", *self._arguments),
             stderr=asyncio.subprocess.PIPE,
-            env={key: value for key, value in os.environ.items() if not key.startswith("TIDINGS_")},
+            env={**{key: value for key, value in os.environ.items() if not key.startswith("TIDINGS_")}, **environment},
         )
         serving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._reading = asyncio.create_task(self._read_log(serving))
@@ -255,6 +255,18 @@ class Receiver:
         async with asyncio.timeout(within_s), self._changed:
             await self._changed.wait_for(lambda: len(self.received) >= count)
             return list(self.received)
+
+
+@dataclass
+class Held:
+    """Answers nobody before `release` is set, then everybody with 204."""
+
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, _: Received) -> web.Response:
+        """Wait, then accept."""
+        await self.release.wait()
+        return web.Response(status=204)
 
 
 @asynccontextmanager

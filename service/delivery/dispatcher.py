@@ -20,7 +20,7 @@ from service.domain.clock import Clock
 from service.domain.errors import Unavailable
 from service.domain.ids import Ids
 from service.storage import queue
-from service.storage.database import Database
+from service.storage.database import Database, Essential
 from service.storage.queue import Claimed
 
 BYTES_IN_FLIGHT_MAX: Final = 64 * 1024 * 1024
@@ -284,7 +284,7 @@ class Dispatcher:
 
     async def _give_back(self, claims: Sequence[Claimed]) -> None:
         now_ms = self._clock.now_ms()
-        await self._database.write(lambda tx: queue.release_leases(tx, claims, now_ms=now_ms))
+        await self._database.write(Essential(lambda tx: queue.release_leases(tx, claims, now_ms=now_ms)))
 
     def _start(self, claim: Claim, tasks: asyncio.TaskGroup) -> None:
         subscription = claim.subscription

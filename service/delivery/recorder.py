@@ -19,7 +19,7 @@ from service.domain.ids import Ids
 from service.domain.model import Attempt, FailureReason, Subscription, SuspendReason, Suspension
 from service.domain.retry import Fail, RetryAt, Succeed
 from service.storage import announcements, attempts, lanes, queue, subscriptions
-from service.storage.database import Database, Transaction
+from service.storage.database import Database, Essential, Transaction
 
 _BATCH_MAX = 256
 _RETRY_DELAY_S = 0.5
@@ -181,7 +181,8 @@ class Recorder:
 
     async def _write(self, batch: Sequence[Delivery]) -> list[Recorded]:
         now_ms = self._clock.now_ms()
-        return await self._database.write(lambda tx: record_attempts(tx, batch, now_ms=now_ms, ids=self._ids))
+        work = Essential(lambda tx: record_attempts(tx, batch, now_ms=now_ms, ids=self._ids))
+        return await self._database.write(work)
 
 
 def _log_not_recorded(state: RetryCallState) -> None:

@@ -58,6 +58,8 @@ def options_of(command: str) -> Iterator[list[str]]:
     defaults = main.commands[command].make_context(command, []).params
     for option in main.commands[command].params:
         assert isinstance(option, click.Option)
+        if option.hidden:
+            continue
         # An age is written in units of its own, and converted.
         default = option.default if isinstance(option.default, str) else defaults[str(option.name)]
         yield [f"`{option.opts[0]}`", f"`{option.envvar}`", default_cell(default)]
