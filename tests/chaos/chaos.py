@@ -18,14 +18,15 @@ from tempfile import TemporaryDirectory
 
 from tests import invariants
 from tests.chaos import faults
+from tests.chaos.backlog import FIRST_WITHIN_S, promptness
 from tests.chaos.faults import CannotRun, Fault, Stage
-from tests.chaos.load import loaded
-from tests.harness import ServerProcess, eventually, read_rows, running_process
+from tests.chaos.load import delivered, loaded, undelivered
+from tests.harness import ServerProcess, running_process
 from tests.invariants import Violations
 
 PUBLISHERS = 4
+BACKLOG = 100_000
 DELIVERED_WITHIN_S = 180.0
-_PENDING = "SELECT id FROM notifications WHERE complete_time IS NULL LIMIT 1"
 # Later than any retry that was scheduled under a clock that was set forward.
 _AT_LAST_S = 3 * 3600
 
@@ -99,8 +100,7 @@ async def strike(fault_class: FaultClass, folder: Path, *, seed: str, duration_s
         if fault_class.moves_clock:
             stage.offset_s = _AT_LAST_S
             faults.set_clock(stage)
-        database = stage.server.database
-        await eventually(lambda: [] == read_rows(database, _PENDING), within_s=DELIVERED_WITHIN_S)
+        await delivered(stage.server, within_s=DELIVERED_WITHIN_S)
         code = await stage.server.stop()
         return _toll(fault_class, stage, count, code)
 
@@ -143,7 +143,7 @@ def _toll(fault_class: FaultClass, stage: Stage, count: int, code: int) -> Toll:
             lost=[
                 *invariants.lost(database, publications),
                 *invariants.unreceived(database, accepted),
-                *_undelivered(publications, accepted),
+                *undelivered(publications, accepted),
             ],
             invented=[
                 *invariants.invented(database, publications),
@@ -162,12 +162,6 @@ def _toll(fault_class: FaultClass, stage: Stage, count: int, code: int) -> Toll:
             ],
             notes=tuple(stage.notes),
         )
-
-
-def _undelivered(publications: Sequence[invariants.Publication], accepted: Sequence[invariants.Receipt]) -> Violations:
-    """What was acknowledged, the receiver has accepted: its moods pass, and no schedule here runs out."""
-    arrived = {each.event_id for each in accepted}
-    return [f"{each.event_id} never arrived" for each in publications if each.event_id and each.event_id not in arrived]
 
 
 def _complaints(server: ServerProcess, code: int) -> Violations:
@@ -215,6 +209,18 @@ async def _run(seed: str, duration_s: float, names: Sequence[str]) -> list[Toll]
     return tolls
 
 
+async def _wait_beside_backlog() -> Violations:
+    """Print how long a new subscription waits beside one that is owed 100,000; return what is wrong with that."""
+    with TemporaryDirectory(prefix="tidings-chaos-") as folder:
+        found = await promptness(Path(folder), backlog=BACKLOG)
+    print(
+        f"beside a backlog of {BACKLOG:,}: the first event of a new subscription after {found.first_s * 1000:.0f} ms, the "
+        f"median of the next {found.median_s * 1000:.0f} ms"
+    )
+    late = f"a new subscription waited {found.first_s:.1f} s beside a backlog of {BACKLOG:,}"
+    return [late] if found.first_s > FIRST_WITHIN_S else []
+
+
 def main() -> None:
     """Run the classes as the command line says; exit with 1 if something is lost, invented or mismatched."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -226,6 +232,8 @@ def main() -> None:
     tolls = asyncio.run(_run(arguments.seed, arguments.seconds, arguments.classes))
     print(table(tolls))
     violations = [f"{toll.name}: {sentence}" for toll in tolls for sentence in toll.violations]
+    if not arguments.classes:
+        violations += asyncio.run(_wait_beside_backlog())
     for sentence in violations[:50]:
         print(sentence, file=sys.stderr)
     sys.exit(1 if violations else 0)

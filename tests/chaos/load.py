@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,12 +15,15 @@ import grpc
 from aiohttp import web
 from google.rpc.error_details_pb2 import ErrorInfo
 
+from tests import invariants
 from tests.chaos.ledgers import PublisherLedger, ReceiverLedger
-from tests.harness import PARENT, Client, ServerProcess, error_detail, retry_policy
+from tests.harness import PARENT, Client, ServerProcess, error_detail, eventually, read_rows, retry_policy
+from tests.invariants import Publication, Receipt, Violations
 from tidings.v1.notifications_pb2 import Event
 from tidings.v1.publishing_pb2 import BatchPublishRequest, PublishRequest
 
 LANES = 6
+PENDING = "SELECT id FROM notifications WHERE complete_time IS NULL LIMIT 1"
 # Enough attempts to outlive every fault, and delays short enough not to outlive the test.
 RETRIES_S = (0.1, 0.2, 0.5, *(1.0,) * 29)
 CALL_TIMEOUT_S = 5.0
@@ -238,3 +241,52 @@ async def loaded(
         yield Load(publishers, receiver, keys)
     receiver.ledger.close()
     publishers.ledger.close()
+
+
+async def acknowledged(load: Load, count: int) -> None:
+    """Wait until more events than that have their OK."""
+    await eventually(lambda: len(load.publishers.acknowledged) > count)
+
+
+async def stalled(load: Load) -> None:
+    """Let the receiver answer nothing any more, and wait until some requests have come that it does not answer."""
+    load.receiver.mood = Mood.STALLING
+    before = len(load.receiver.arrived_at_s)
+    await eventually(lambda: len(load.receiver.arrived_at_s) > before + 3)
+
+
+async def delivered(server: ServerProcess, *, within_s: float = 60) -> None:
+    """Wait until nothing is owed any more."""
+    await eventually(lambda: [] == read_rows(server.database, PENDING), within_s=within_s)
+
+
+def duplicates(load: Load) -> int:
+    """Return how often something came again that had been accepted."""
+    receipts = [each.receipt for each in load.receiver.ledger.receipts() if each.is_accepted]
+    return invariants.duplicates(receipts).total()
+
+
+def undelivered(publications: Iterable[Publication], accepted: Iterable[Receipt]) -> Violations:
+    """What was acknowledged, the receiver has accepted: its moods pass, and no schedule here runs out."""
+    arrived = {each.event_id for each in accepted}
+    return [f"{each.event_id} never arrived" for each in publications if each.event_id and each.event_id not in arrived]
+
+
+def check(server: ServerProcess, load: Load) -> None:
+    """Check that everything acknowledged was delivered, and that nothing else was."""
+    publications = [each for each in load.publishers.ledger.publications() if each.event_id]
+    answered = load.receiver.ledger.receipts()
+    receipts = [each.receipt for each in answered]
+    accepted = [each.receipt for each in answered if each.is_accepted]
+    with invariants.reading(server.database) as database:
+        invariants.check(
+            invariants.database_violations(database),
+            invariants.undrained(database),
+            invariants.lost(database, publications),
+            invariants.doubled(database, publications),
+            invariants.misdirected(database, publications),
+            invariants.unowed(database, receipts),
+            invariants.garbled(receipts, publications),
+            invariants.misattributed(receipts, load.keys),
+            undelivered(publications, accepted),
+        )

@@ -20,7 +20,7 @@ from sqlite_utils import Migrations
 
 from service.storage.migrations import MIGRATIONS, migrate
 from tests import invariants
-from tests.chaos.load import Load, Mood, loaded, reason_of
+from tests.chaos.load import PENDING, Mood, acknowledged, check, delivered, duplicates, loaded, reason_of, stalled
 from tests.harness import (
     PARENT,
     Client,
@@ -46,7 +46,6 @@ LEFT = """
     SELECT lease_owner IS NOT NULL AS leased, interruptions, count(*) AS count
     FROM notifications GROUP BY leased, interruptions
 """
-PENDING = "SELECT id FROM notifications WHERE complete_time IS NULL LIMIT 1"
 
 
 class Callers:
@@ -342,46 +341,3 @@ def lease_what_is_owed(database: Path) -> None:
             SET state = 'WAITING', lease_owner = 'gone', claim = claim + 1, claim_time = create_time
             WHERE complete_time IS NULL
         """)
-
-
-async def acknowledged(load: Load, count: int) -> None:
-    """Wait until more events than that have their OK."""
-    await eventually(lambda: len(load.publishers.acknowledged) > count)
-
-
-async def stalled(load: Load) -> None:
-    """Let the receiver answer nothing any more, and wait until some requests have come that it does not answer."""
-    load.receiver.mood = Mood.STALLING
-    before = len(load.receiver.arrived_at_s)
-    await eventually(lambda: len(load.receiver.arrived_at_s) > before + 3)
-
-
-async def delivered(server: ServerProcess) -> None:
-    """Wait until nothing is owed any more."""
-    await eventually(lambda: [] == read_rows(server.database, PENDING), within_s=60)
-
-
-def duplicates(load: Load) -> int:
-    """Return how often something came again that had been accepted."""
-    receipts = [each.receipt for each in load.receiver.ledger.receipts() if each.is_accepted]
-    return invariants.duplicates(receipts).total()
-
-
-def check(server: ServerProcess, load: Load) -> None:
-    """Check that everything acknowledged was delivered, and that nothing else was."""
-    publications = [each for each in load.publishers.ledger.publications() if each.event_id]
-    answered = load.receiver.ledger.receipts()
-    receipts = [each.receipt for each in answered]
-    arrived = {each.receipt.event_id for each in answered if each.is_accepted}
-    with invariants.reading(server.database) as database:
-        invariants.check(
-            invariants.database_violations(database),
-            invariants.undrained(database),
-            invariants.lost(database, publications),
-            invariants.doubled(database, publications),
-            invariants.misdirected(database, publications),
-            invariants.unowed(database, receipts),
-            invariants.garbled(receipts, publications),
-            invariants.misattributed(receipts, load.keys),
-            [f"{each.event_id} never arrived" for each in publications if each.event_id not in arrived],
-        )
