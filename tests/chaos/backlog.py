@@ -67,7 +67,7 @@ def multiply(database: Path, count: int) -> None:
         }
         columns, values = ", ".join(new), ", ".join(new.values())
         connection.execute(
-            "WITH RECURSIVE counted (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM counted WHERE number < ?) "
+            "WITH RECURSIVE counted (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM counted WHERE number < ?) "  # noqa: S608
             f"INSERT INTO notifications ({columns}) SELECT {values} FROM notifications, counted",
             (count,),
         )

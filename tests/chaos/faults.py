@@ -19,7 +19,8 @@ from tests.harness import ServerProcess, eventually, read_rows
 from tidings.v1.notifications_pb2 import GetEventRequest
 
 LEASED = "SELECT id FROM notifications WHERE lease_owner IS NOT NULL"
-_MARGIN_S = 60
+# Longer than a lease, 60 s.
+LONG_FREEZE_S = 65.0
 _RESUMED_WITHIN_S = 30.0
 
 
@@ -76,7 +77,7 @@ async def freeze(stage: Stage) -> None:
     """Stop the process with SIGSTOP for a while, once in a long run for longer than a lease, and let it go on."""
     frozen_s = stage.rng.uniform(0.2, 2)
     if stage.long and not stage.notes:
-        frozen_s = 65.0
+        frozen_s = LONG_FREEZE_S
         stage.notes.append(f"frozen once for {frozen_s:.0f} s, longer than a lease")
     stage.server.process.send_signal(signal.SIGSTOP)
     # Stopping takes the kernel a moment, in which a last claim may be committed.
