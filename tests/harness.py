@@ -7,7 +7,7 @@ import re
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,11 +136,8 @@ async def running_server(folder: Path, **settings: Any) -> AsyncIterator[Client]
 class ServerProcess:
     """`tidings-server serve` in a process of its own, which can be stopped, killed and started again."""
 
-    def __init__(
-        self, database: Path, *arguments: str, dev: bool = True, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, database: Path, *arguments: str, dev: bool = True) -> None:
         self.database = database
-        self._environment = dict(environment or {})
         self.log: list[dict[str, Any]] = []
         self.other_output: list[str] = []
         self._arguments = [*(["--dev"] if dev else []), *arguments]
@@ -152,8 +149,8 @@ class ServerProcess:
         await server.start()
         return server
 
-    async def start(self) -> None:
-        """Start the process and wait until it says `server.started`."""
+    async def start(self, **environment: str) -> None:
+        """Start the process, with some environment of its own, and wait until it says `server.started`."""
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -161,7 +158,7 @@ class ServerProcess:
             "serve",
             *("--database", str(self.database), "--listen", "127.0.0.1:0", *self._arguments),
             stderr=asyncio.subprocess.PIPE,
-            env={key: value for key, value in os.environ.items() if not key.startswith("TIDINGS_")} | self._environment,
+            env={**{key: value for key, value in os.environ.items() if not key.startswith("TIDINGS_")}, **environment},
         )
         serving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._reading = asyncio.create_task(self._read_log(serving))
@@ -211,11 +208,9 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def running_process(
-    database: Path, *arguments: str, dev: bool = True, environment: Mapping[str, str] | None = None
-) -> AsyncIterator[ServerProcess]:
+async def running_process(database: Path, *arguments: str, dev: bool = True) -> AsyncIterator[ServerProcess]:
     """Run a server in a process of its own, which is gone at the end, whatever a test did with it."""
-    server = ServerProcess(database, *arguments, dev=dev, environment=environment)
+    server = ServerProcess(database, *arguments, dev=dev)
     try:
         await server.start()
         yield server

@@ -21,7 +21,7 @@ from tests.chaos import faults
 from tests.chaos.backlog import FIRST_WITHIN_S, promptness
 from tests.chaos.faults import CannotRun, Fault, Stage
 from tests.chaos.load import delivered, loaded, undelivered
-from tests.harness import ServerProcess, running_process
+from tests.harness import ServerProcess
 from tests.invariants import Violations
 
 PUBLISHERS = 4
@@ -115,8 +115,10 @@ async def _staged(
         disk = folder
         if fault_class.disk_megabytes:
             disk = stack.enter_context(faults.small_disk(folder, megabytes=fault_class.disk_megabytes))
-        environment = faults.movable_clock(folder) if fault_class.moves_clock else None
-        server = await stack.enter_async_context(running_process(disk / "tidings.db", environment=environment))
+        environment = faults.movable_clock(folder) if fault_class.moves_clock else {}
+        server = ServerProcess(disk / "tidings.db")
+        stack.push_async_callback(server.end)
+        await server.start(**environment)
         proxy = None
         if fault_class.has_proxy:
             proxy = faults.ResettingProxy(lambda: server.address)
