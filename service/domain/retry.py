@@ -120,7 +120,7 @@ def decide(
         create_time_ms: when the notification began to age.
     """
     if isinstance(outcome, Succeeded):
-        return Succeed()  # Most end so, and tenacity would take a tenth of a delivery's time to say it.
+        return Succeed()  # Most end so, and tenacity takes long to say it.
     attempts_used_up = stop_after_attempt(_attempts_max(policy))
 
     def give_up(state: RetryCallState) -> Fail:

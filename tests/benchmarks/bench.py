@@ -239,9 +239,7 @@ def report(figures: Figures) -> None:
     print(f"published          {published:,.0f}/s beside deliveries, {alone:,.0f}/s alone")
     print(f"delivered          {figures.delivered_rate:,.0f}/s, from the first publish to the last recorded outcome")
     print(f"bare client        {baseline} in flight")
-    print(
-        f"ratio              {figures.ratio:.2f}; of CPU {figures.cpu_ratio:.2f}, which other programs do not disturb"
-    )
+    print(f"ratio              {figures.ratio:.2f}; of CPU {figures.cpu_ratio:.2f}, which other programs disturb less")
     print(f"CPU                {cost}; bare client {figures.baseline_cpu_s * 1e6:.0f} µs each")
     print(f"outcomes           {figures.outcomes_per_commit:.0f} a commit")
     print("latency            median {} ms, p99 {} ms with all of them queued".format(*figures.latency_loaded_ms))

@@ -5,7 +5,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -218,29 +218,31 @@ async def loaded(
 ) -> AsyncIterator[Load]:
     """Subscribe a receiver's lanes to a running server; yield the load, whose publishers do not run yet."""
     lanes: dict[str, str] = {}
-    receiver = MoodyReceiver(ReceiverLedger(folder / "received"), lanes=lanes, rng=rng, delay_s=delay_s)
-    async with receiver.running():
-        await server.client.create_event_type()
-        keys: dict[str, list[str]] = {}
-        for lane in range(LANES):
-            created = await server.client.subscribe(
-                f"{receiver.url}/{lane}",
-                subscription_id=f"lane-{lane}",
-                attribute_filters={"lane": str(lane)},
-                retry_policy=retry_policy(*RETRIES_S, attempt_timeout_s=attempt_timeout_s),
+    with (
+        closing(ReceiverLedger(folder / "received")) as received,
+        closing(PublisherLedger(folder / "published")) as published,
+    ):
+        receiver = MoodyReceiver(received, lanes=lanes, rng=rng, delay_s=delay_s)
+        async with receiver.running():
+            await server.client.create_event_type()
+            keys: dict[str, list[str]] = {}
+            for lane in range(LANES):
+                created = await server.client.subscribe(
+                    f"{receiver.url}/{lane}",
+                    subscription_id=f"lane-{lane}",
+                    attribute_filters={"lane": str(lane)},
+                    retry_policy=retry_policy(*RETRIES_S, attempt_timeout_s=attempt_timeout_s),
+                )
+                lanes[str(lane)] = created.subscription.uid
+                keys[created.subscription.uid] = [created.signing_key]
+            publishers = Publishers(
+                published,
+                address=address or (lambda: server.address),
+                lanes=list(lanes.values()),
+                rng=rng,
+                pause_s=pause_s,
             )
-            lanes[str(lane)] = created.subscription.uid
-            keys[created.subscription.uid] = [created.signing_key]
-        publishers = Publishers(
-            PublisherLedger(folder / "published"),
-            address=address or (lambda: server.address),
-            lanes=list(lanes.values()),
-            rng=rng,
-            pause_s=pause_s,
-        )
-        yield Load(publishers, receiver, keys)
-    receiver.ledger.close()
-    publishers.ledger.close()
+            yield Load(publishers, receiver, keys)
 
 
 async def acknowledged(load: Load, count: int) -> None:
