@@ -30,8 +30,8 @@ class Settings:
     delivery_slots: int = DELIVERY_SLOTS_HARD_MAX
     drain_timeout_s: float = 25.0
     log_level: str = "info"
-    crash_at: int | None = None
-    """For tests: the process ends at this passage of a point; see CONTRIBUTING.md."""
+    crash_at: str | None = None
+    """For tests: at which point the process ends; see CONTRIBUTING.md."""
 
     request_bytes_max: int = 4 * 1024 * 1024
     lease_s: float = 60.0
