@@ -200,7 +200,7 @@ def main() -> None:
     default="info",
     help="The least severe log lines to write.",
 )
-@_option("--crash-at", envvar="TIDINGS_CRASH_AT", type=click.IntRange(min=1), hidden=True)
+@_option("--crash-at", envvar="TIDINGS_CRASH_AT", hidden=True)
 def serve(**options: object) -> None:
     """Run the server until SIGTERM or SIGINT."""
     settings = Settings(**options)  # type: ignore[arg-type]

@@ -8,16 +8,23 @@ from threading import Lock
 from service.domain.points import AtPoint
 
 
-def crash_at(passage: int) -> AtPoint:
-    """Return what kills this process at the n-th passage of any point, counted from 1, having named it on stderr."""
-    passages = count(1)
+def crash_at(place: str) -> AtPoint:
+    """Return what kills this process at a place, having named it on stderr.
+
+    Args:
+        place: `n`, the n-th passage of any point, counted from 1; or `n:point`, the n-th of that one.
+    """
+    number, _, only_point = place.partition(":")
+    passage, passages = int(number), count(1)
     # Points are passed on several threads, and the one that dies must be the n-th.
     lock = Lock()
 
     def at_point(point: str) -> None:
+        if only_point not in ("", point):
+            return
         with lock:
             if next(passages) == passage:
-                os.write(2, f"crash point {passage}: {point}\n".encode())
+                os.write(2, f"crash at {place}: {point}\n".encode())
                 os.kill(os.getpid(), signal.SIGKILL)
 
     return at_point

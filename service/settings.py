@@ -56,8 +56,8 @@ class Settings:
     retain_events: timedelta = timedelta(days=30)
     retain_request_ids: timedelta = timedelta(hours=72)
     log_level: str = "info"
-    crash_at: int | None = None
-    """For tests: the process ends at this passage of a point; see CONTRIBUTING.md."""
+    crash_at: str | None = None
+    """For tests: at which point the process ends; see CONTRIBUTING.md."""
 
     retain_changes: timedelta = timedelta(hours=24)
     """How far back a watch can go on from its resume_token."""

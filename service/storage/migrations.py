@@ -48,9 +48,12 @@ def migrate(path: Path, *, migrations: Migrations = MIGRATIONS) -> list[str]:
     lock = ServerLock.acquire(path)
     try:
         with closing(connect(path)) as connection:
-            return upgrade(connection, path, migrations=migrations)
-    finally:
-        lock.release()
+            applied = upgrade(connection, path, migrations=migrations)
+    except BaseException:
+        lock.discard()
+        raise
+    lock.release()
+    return applied
 
 
 def upgrade(

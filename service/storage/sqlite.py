@@ -174,11 +174,12 @@ class SqliteDatabase:
         """
         with ExitStack() as undo:
             lock = ServerLock.acquire(path)
-            undo.callback(lock.release)
+            undo.callback(lock.discard)
             disk = Disk(path, ballast_bytes=ballast_bytes, room_bytes=room_bytes)
-            disk.prepare()
+            disk.before_open()
             connection = undo.enter_context(closing(connect(path, busy_timeout_s=busy_timeout_s)))
             upgrade(connection, path, migrations=migrations, at_point=at_point)
+            disk.after_open()
             reading = [
                 undo.enter_context(closing(connect_reader(path, busy_timeout_s=busy_timeout_s))) for _ in range(readers)
             ]

@@ -167,15 +167,22 @@ class SqliteWriter:
         self._connection.close()
 
     def _look_around(self) -> None:
-        """See how disk and files are, at most once a second, and at once after the disk ran out of room."""
+        """See how disk and files are, at most once a second."""
         now_s = self._clock.monotonic_s()
         if now_s < self._look_at_s:
             return
         self._look_at_s = now_s + _LOOK_EVERY_S
-        self._disk.look()
+        self._disk.look(unused_bytes=self._unused_bytes() if self._disk.is_full else 0)
         missing = self._files.missing()
         if missing is not None and self.fatal is None:
             self.fatal = FatalStorageError(missing)
+
+    def _unused_bytes(self) -> int:
+        try:
+            sizes = [self._connection.execute(f"PRAGMA {each}").fetchall() for each in ("freelist_count", "page_size")]
+        except sqlite3.Error:
+            return 0
+        return int(sizes[0][0][0] * sizes[1][0][0])
 
     def _run_group(self, works: Sequence[Work]) -> list[WorkResult]:
         try:
@@ -240,7 +247,6 @@ class SqliteWriter:
         is_full = _is_full(error) or is_no_room(refusal)
         if is_full:
             self._disk.ran_out()
-            self._look_at_s = self._clock.monotonic_s()
         elif primary_code(error) in _BROKEN:
             self.fatal = self.fatal or _fatal(error, self._path, refusal)
         return is_full

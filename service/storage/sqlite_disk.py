@@ -26,7 +26,7 @@ class Disk:
 
     Args:
         path: the database. The ballast is `<database>.ballast`.
-        ballast_bytes: how much is kept. A disk that has less than this to spare goes without.
+        ballast_bytes: how much is kept. A disk that has less than this to spare goes without. With 0 there is none.
         room_bytes: how much must be free beside the ballast for the disk not to be full any more.
     """
 
@@ -40,9 +40,13 @@ class Disk:
         self._room_bytes = room_bytes
         self._kept_bytes = 0
 
-    def look(self) -> None:
-        """See whether a full disk has room again, and keep some of it as ballast if there is none."""
-        free_bytes = self._free_bytes()
+    def look(self, *, unused_bytes: int = 0) -> None:
+        """See whether a full disk has room again, and keep some of it as ballast if there is none.
+
+        Args:
+            unused_bytes: the room inside the database, where something was deleted.
+        """
+        free_bytes = self._free_bytes() + unused_bytes
         if free_bytes >= self._kept_bytes + self._room_bytes:
             self.is_full, self._kept_bytes = False, 0
         if not self.is_full and free_bytes >= self._ballast_bytes + self._room_bytes:
@@ -51,16 +55,22 @@ class Disk:
     def ran_out(self) -> None:
         """Note that there was no room for a write, and give the ballast up."""
         self.is_full = True
+        if self._ballast_bytes == 0:
+            return  # It is another process's to give up.
         with suppress(OSError):
             kept_bytes = os.stat(self._ballast_path).st_size
             os.unlink(self._ballast_path)
             self._kept_bytes = kept_bytes
 
-    def prepare(self) -> None:
-        """Before the database is opened: make the ballast, or give it up where not even opening would find room."""
-        self.look()
+    def before_open(self) -> None:
+        """Give the ballast up where not even opening the database would find room."""
         if self._free_bytes() < self._room_bytes and os.path.exists(self._ballast_path):
             self.ran_out()
+
+    def after_open(self) -> None:
+        """Make the ballast."""
+        # As if there were room inside: where the last process gave the ballast up, its room may be all that is free.
+        self.look(unused_bytes=0 if self.is_full else self._room_bytes)
 
     def refusal(self) -> OSError | None:
         """Write a block beside the database and return what the file system has against it, which SQLite cannot say."""

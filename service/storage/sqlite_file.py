@@ -34,12 +34,14 @@ SETTINGS: Final = (
 class ServerLock:
     """The right to be the only server, or the only migration, of a database: an flock on `<database>.lock`.
 
-    The kernel drops it with the process, however that ends. The file stays: removing it would let two processes lock
-    two files of one name.
+    The kernel drops it with the process, however that ends. The file stays, but for a start that failed beside a file
+    that is perhaps not ours. Whoever had it open then has a lock on nothing, and notices.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, lock_path: str, *, is_new: bool) -> None:
         self._descriptor: int | None = descriptor
+        self._lock_path = lock_path
+        self._is_new = is_new
 
     @classmethod
     def acquire(cls, path: Path) -> Self:
@@ -51,12 +53,16 @@ class ServerLock:
         refuse_unusable(path)
         # Two names of one file are one database, so the lock goes by the file that links lead to.
         lock_path = f"{path.resolve()}.lock"
+        is_new = not os.path.exists(lock_path)
         try:
             descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise OpenError(f"the lock file {lock_path} cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Another start may have failed, and removed this file, before the lock was ours.
+            if not os.path.samestat(os.fstat(descriptor), os.stat(lock_path)):
+                raise FileNotFoundError(lock_path)
         except OSError as error:
             holder = _holder(descriptor)
             os.close(descriptor)
@@ -65,7 +71,14 @@ class ServerLock:
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        return cls(descriptor)
+        return cls(descriptor, lock_path, is_new=is_new)
+
+    def discard(self) -> None:
+        """Let the next process have the database, and leave no file where there was none before."""
+        if self._is_new and self._descriptor is not None:
+            with suppress(OSError):
+                os.unlink(self._lock_path)
+        self.release()
 
     def release(self) -> None:
         """Let the next process have the database. May be called again."""

@@ -18,7 +18,7 @@ from service.storage.database import Transaction
 from service.storage.notifications import NewNotification
 from service.storage.sqlite import run_beside
 from service.storage.sqlite_connections import SqliteWriter
-from tests.fakes import NOW_MS, WORKSPACE, event_of, subscription_of
+from tests.fakes import NOW_MS, SECOND_MS, WORKSPACE, FakeClock, event_of, subscription_of
 from tests.storage.apsw_connections import connect_through
 from tests.storage.vfs import FaultyVfs, Kind, LosingVfs
 
@@ -107,10 +107,12 @@ def met_fault(path: Path, vfs: FaultyVfs) -> bool:
     """Publish on a disk with a fault, check what is left as if the process were killed, and say whether it was met."""
     ledger = Ledger()
     with closing(connect_through(vfs.name_of_vfs, path)) as connection:
-        writer = SqliteWriter(connection, path, log_bytes_max=LOG_BYTES_MAX)
+        clock = FakeClock()
+        writer = SqliteWriter(connection, path, log_bytes_max=LOG_BYTES_MAX, clock=clock)
         failed = 0
         for batch in range(BATCHES):
             was_broken = vfs.is_broken
+            clock.advance(SECOND_MS)  # A disk that was full is looked at again.
             is_ok = ledger.publish(writer, batch)
             writer.checkpoint_if_due()
             assert not (was_broken and is_ok)
@@ -120,6 +122,7 @@ def met_fault(path: Path, vfs: FaultyVfs) -> bool:
                 vfs.mend()
         is_met = failed > 0
         assert set() == lost_from(copied(path), ledger)
+        clock.advance(SECOND_MS)
         if vfs.kind == "full" and failed == FULL_FOR_BATCHES:
             assert ledger.publish(writer, BATCHES)
         vfs.mend()

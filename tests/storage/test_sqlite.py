@@ -597,3 +597,14 @@ async def test_refused_database_can_be_opened_when_the_reason_is_gone(path: Path
     path.unlink()
 
     await SqliteDatabase.open(path, on_fatal=print).close()
+
+
+@pytest.mark.parametrize("open_it", [lambda path: SqliteDatabase.open(path, on_fatal=print), migrate])
+def test_failed_start_leaves_nothing_beside_a_file_that_is_not_ours(path: Path, open_it: Callable[[Path], Any]) -> None:
+    """No lock, no ballast, no log: somebody has only mistyped a path."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE letters (letter)")
+    with pytest.raises(OpenError, match="database of another program"):
+        open_it(path)
+
+    assert [path.name] == os.listdir(path.parent)

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 from service.domain.errors import DiskFull, StorageUnavailable
-from service.storage.database import Essential, FatalStorageError, OpenError
+from service.storage.database import Essential, FatalStorageError, OpenError, Transaction
 from service.storage.migrations import migrate
 from service.storage.sqlite import SqliteDatabase, run_beside
 from service.storage.sqlite_connections import SqliteReader, SqliteWriter
@@ -33,9 +33,15 @@ INSERT_MANY: Final = """
     WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < :count)
     INSERT INTO workspaces (workspace, revision) SELECT :prefix || number, number FROM numbers
 """
+DELETE: Final = "DELETE FROM workspaces WHERE workspace < :before"
 SELECT_ROOT_PAGE: Final = "SELECT rootpage FROM sqlite_master WHERE name = 'workspaces'"
 FEW_PAGES: Final = "PRAGMA max_page_count = 1"  # SQLite makes it the number of pages that there are.
 MANY_PAGES: Final = "PRAGMA max_page_count = 1000000"
+
+
+def delete(tx: Transaction, before: str) -> None:
+    """Delete the first rows."""
+    tx.execute(DELETE, before=before)
 
 
 class Beside:
@@ -46,8 +52,9 @@ class Beside:
         self.filler = folder / "filler"
         self.clock = clock
         self.disk = Disk(self.path, ballast_bytes=BALLAST_BYTES, room_bytes=ROOM_BYTES)
-        self.disk.prepare()
+        self.disk.before_open()
         migrate(self.path)
+        self.disk.after_open()
         self.ballast = folder / "tidings.db.ballast"
         self.writer = SqliteWriter(
             connect(self.path), self.path, log_bytes_max=64 * KIB, disk=self.disk, clock=self.clock
@@ -157,6 +164,32 @@ def test_full_disk_is_over_when_there_is_room_for_the_ballast_and_more(on_small_
     assert ["new"] == on_small_disk.names()
 
 
+def test_full_disk_is_over_when_enough_is_deleted_in_the_database(on_small_disk: Beside) -> None:
+    """A file does not become shorter by what is deleted in it, slice by slice, but there is room in it then."""
+    acknowledged = on_small_disk.write_until_full()
+    new = partial(insert, workspace="new")
+    on_small_disk.clock.advance(SECOND_MS)
+    assert ["DiskFull"] == on_small_disk.write(new)
+
+    for before in acknowledged[50:-50:50]:
+        assert [""] == on_small_disk.write(Essential(partial(delete, before=before)))
+    on_small_disk.clock.advance(SECOND_MS)
+
+    assert [""] == on_small_disk.write(new)
+    assert "new" in on_small_disk.names()
+
+
+def test_ballast_that_was_given_up_is_made_again_at_the_next_start(tmp_path: Path, clock: FakeClock) -> None:
+    """Or new work would use up its room, and the outcomes of that work would find none."""
+    with small_disk(tmp_path / "disk", "2m") as folder:
+        with closing(Beside(folder, clock)) as full:
+            full.fill(leave_bytes=PAGE_BYTES)
+            full.write(partial(insert, workspace=LARGE))
+            assert not full.ballast.exists()
+        with closing(Beside(folder, clock)) as again:
+            assert again.ballast.exists()
+
+
 def test_start_on_a_full_disk_uses_the_ballast(tmp_path: Path, clock: FakeClock) -> None:
     """Or a server that dies on a full disk could not even serve reads again. Without a ballast it says why."""
     with small_disk(tmp_path / "disk", "2m") as folder:
@@ -237,8 +270,8 @@ async def test_full_disk_fails_the_whole_group_and_is_over_when_there_is_room(
 
     assert [DiskFull] * 3 == [type(result) for result in results]
     assert [] == await database.read(names)
-    await database.write(lambda tx: tx.rows(MANY_PAGES))
-    await database.write(partial(insert, workspace="later"))
+    await database.write(Essential(lambda tx: tx.rows(MANY_PAGES)))
+    await eventually(partial(is_written, database, "later"))
     assert ["later"] == await database.read(names)
     assert [] == fatal_errors
 
