@@ -11,7 +11,7 @@ import structlog
 from service.delivery.slices import AT_ONCE, NOTHING_LEFT, work_in_slices
 from service.domain.clock import Clock
 from service.storage import retention
-from service.storage.database import Database
+from service.storage.database import Database, Essential
 from service.storage.retention import BEGINNING, Limits, Place, Slice
 
 # What was old but needed is looked at again once an hour, however much of it there is.
@@ -78,9 +78,10 @@ class Retention:
         """Delete one slice of the kind whose turn it is; return in how many seconds the next one may come."""
         began_s = self._clock.monotonic_s()
         kind = self._kinds[self._turn]
-        found = await self._database.write(
-            partial(kind.delete, after=kind.place, before_ms=self._clock.now_ms() - kind.kept_ms, limits=self._limits)
-        )
+        before_ms = self._clock.now_ms() - kind.kept_ms
+        # On a full disk too, for this is what makes room.
+        work = Essential(partial(kind.delete, after=kind.place, before_ms=before_ms, limits=self._limits))
+        found = await self._database.write(work)
         kind.place = found.place
         self._deleted[kind.name] += found.deleted
         self._deleted["notifications"] += found.deleted_notifications

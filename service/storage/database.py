@@ -53,7 +53,7 @@ class Transaction(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Essential(Generic[T_co]):
-    """A work that says what has happened already, or gives back what was taken: it may use the last room of a disk.
+    """A work that says what has happened already, gives back what was taken, or deletes: it may use a disk's last room.
 
     Without it, what was done would be done again: the outcome of a request that a receiver has had, a lease of a
     process that ends. New work is not essential, for it can wait or be refused.
