@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
-from random import SystemRandom
+from random import Random, SystemRandom
 
 import structlog
 
@@ -200,7 +200,9 @@ def _build_server(
     metrics: Metrics,
     at_point: AtPoint,
 ) -> _Server:
-    clock, rng = SystemClock(), SystemRandom()
+    clock, secret_rng = SystemClock(), SystemRandom()
+    # Nobody must guess a key. Ids and jitter need only differ, and each look at the system's dice is a system call.
+    rng = Random(secret_rng.getrandbits(256))  # noqa: S311
     ids = Uuid7Ids(clock, rng)
     calls = Calls(
         clock=clock,
@@ -251,7 +253,7 @@ def _build_server(
         destinations=destinations,
         clock=clock,
         ids=ids,
-        rng=rng,
+        rng=secret_rng,
         on_sweep=sweeper.wake,
         allow_unknown_event_types=settings.allow_unknown_event_types,
     )
@@ -279,7 +281,7 @@ def _build_server(
         servicers=Servicers(
             subscriptions=SubscriptionService(
                 subscriptions,
-                SigningKeys(database, clock=clock, ids=ids, rng=rng, on_announced=announcer.wake),
+                SigningKeys(database, clock=clock, ids=ids, rng=secret_rng, on_announced=announcer.wake),
                 Rehearsals(
                     database,
                     clock=clock,
@@ -298,7 +300,7 @@ def _build_server(
                         database,
                         definitions,
                         clock=clock,
-                        rng=rng,
+                        rng=secret_rng,
                         allow_unknown_event_types=settings.allow_unknown_event_types,
                     ),
                     publisher,

