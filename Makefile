@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test simulate check format generate release clean
+.PHONY: help setup demo run test simulate check format generate dump release clean
 .SILENT:
 
 help: ## Show this list
@@ -42,6 +42,9 @@ format: $(READY) ## Rewrite code and contract in the one format
 
 generate: $(READY) ## Make generated/ anew after a change of the contract
 	$(BIN)/python proto/generate.py
+
+dump: $(READY) ## Write the dump of today's schema, which later versions must be able to migrate
+	$(BIN)/python -m tests.schemas.make
 
 release: check ## Make today's contract the one that later changes must not break
 	$(BIN)/buf build --exclude-source-info --output proto/released.binpb

@@ -1,13 +1,15 @@
-"""The command line: `tidings-server serve` and `tidings-server migrate`."""
+"""The command line: `tidings-server serve`, `tidings-server migrate` and `tidings-server backup`."""
 
 import asyncio
 import math
+import re
 import signal
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 import structlog
@@ -15,13 +17,17 @@ import uvloop
 
 from service.api.addresses import ListenError
 from service.app import serve as run_server
+from service.domain.clock import SystemClock
 from service.settings import (
+    BACKLOG_DEFAULT,
     DELIVERY_SLOTS_HARD_MAX,
     PAYLOAD_BYTES_DEFAULT,
     PAYLOAD_BYTES_HARD_MAX,
+    WORKSPACE_BACKLOG_DEFAULT,
     Settings,
     SettingsError,
 )
+from service.storage.backup import BackupError, back_up
 from service.storage.database import FatalStorageError, OpenError
 from service.storage.migrations import migrate as migrate_database
 from service.telemetry.logs import configure_logging
@@ -29,7 +35,7 @@ from service.telemetry.logs import configure_logging
 _log = structlog.get_logger()
 
 # What an operator can mend: one sentence says it all.
-_FOR_OPERATORS = (OpenError, ListenError, SettingsError, FatalStorageError)
+_FOR_OPERATORS = (OpenError, BackupError, ListenError, SettingsError, FatalStorageError)
 
 # Every option says in --help which environment variable it has.
 _option = partial(click.option, show_envvar=True, show_default=True)
@@ -55,13 +61,31 @@ class _Seconds(click.FloatRange):
         return float(seconds)
 
 
-_database = _option(
-    "--database",
-    envvar="TIDINGS_DATABASE",
-    type=_DatabasePath(),
-    default=Path("tidings.db"),
-    help="The SQLite file that holds everything. It is created when it does not exist.",
+class _Age(click.ParamType[timedelta]):
+    """A length of time such as 30d, 72h, 90m or 45s, with a minimum."""
+
+    name = "AGE"
+    _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+
+    def __init__(self, minimum: timedelta) -> None:
+        self._minimum = minimum
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"([0-9]{1,5})([dhms])", value)
+        if found is None:
+            self.fail(f"{value!r} is not a length of time such as 30d, 72h, 90m or 45s", param, ctx)
+        age = timedelta(**{self._UNITS[found[2]]: int(found[1])})
+        if age < self._minimum:
+            self.fail(f"{value} is less than {self._minimum // timedelta(hours=1)}h, which is the least", param, ctx)
+        return age
+
+
+_database_option = partial(
+    _option, "--database", envvar="TIDINGS_DATABASE", type=_DatabasePath(), default=Path("tidings.db")
 )
+_database = _database_option(help="The SQLite file that holds everything. It is created when it does not exist.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -125,6 +149,26 @@ def main() -> None:
     help="The most requests under way at once. Never more than a quarter of the files the process may open.",
 )
 @_option(
+    "--backlog-max",
+    envvar="TIDINGS_BACKLOG_MAX",
+    type=click.IntRange(1),
+    default=BACKLOG_DEFAULT,
+    help="How many notifications may be pending; beyond, publishes are refused with BACKLOG_FULL.",
+)
+@_option(
+    "--workspace-backlog-max",
+    envvar="TIDINGS_WORKSPACE_BACKLOG_MAX",
+    type=click.IntRange(1),
+    default=WORKSPACE_BACKLOG_DEFAULT,
+    help="How many notifications of one workspace may be pending.",
+)
+@_option(
+    "--metrics-listen",
+    envvar="TIDINGS_METRICS_LISTEN",
+    metavar="ADDRESS",
+    help="Where to answer GET /metrics, without encryption: host:port or [ipv6]:port. Without it, nowhere.",
+)
+@_option(
     "--drain-timeout",
     "drain_timeout_s",
     envvar="TIDINGS_DRAIN_TIMEOUT",
@@ -133,12 +177,28 @@ def main() -> None:
     help="How many seconds a stopping server gives to what is under way.",
 )
 @_option(
+    "--retain-events",
+    envvar="TIDINGS_RETAIN_EVENTS",
+    type=_Age(timedelta(days=1)),
+    default="30d",
+    help="How long events are kept, with what came of them; at least 1d. Longer while they are needed: until every "
+    "notification has ended, and as long as their request_ids.",
+)
+@_option(
+    "--retain-request-ids",
+    envvar="TIDINGS_RETAIN_REQUEST_IDS",
+    type=_Age(timedelta(hours=72)),
+    default="72h",
+    help="How long a repeated request is recognised by its request_id; at least 72h.",
+)
+@_option(
     "--log-level",
     envvar="TIDINGS_LOG_LEVEL",
     type=click.Choice(_LOG_LEVELS, case_sensitive=False),
     default="info",
     help="The least severe log lines to write.",
 )
+@_option("--crash-at", envvar="TIDINGS_CRASH_AT", type=click.IntRange(min=1), hidden=True)
 def serve(**options: object) -> None:
     """Run the server until SIGTERM or SIGINT."""
     settings = Settings(**options)  # type: ignore[arg-type]
@@ -173,6 +233,24 @@ def migrate(database: Path) -> None:
     except OpenError as error:
         _fail(error)
     click.echo(f"{database}: {'applied ' + ', '.join(applied) if applied else 'up to date'}")
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@_database_option(help="The SQLite file to copy.")
+def backup(path: Path, database: Path) -> None:
+    """Copy the database to the new file PATH, while a server uses it or not.
+
+    The copy is checked and safely on disk when this ends. It contains the signing keys and API keys of every
+    subscription: protect it like the database.
+    """
+    clock = SystemClock()
+    began_s = clock.monotonic_s()
+    try:
+        size_bytes = back_up(database, path)
+    except BackupError as error:
+        _fail(error)
+    click.echo(f"{path}: {size_bytes} bytes, copied and checked in {clock.monotonic_s() - began_s:.1f} s")
 
 
 def _fail(error: Exception) -> NoReturn:

@@ -199,7 +199,8 @@ class Accept:
     def _insert(self, tx: Transaction, stored: Mapping[int, Event], matched: Sequence[Matched]) -> None:
         if not stored:
             return
-        now_ms = next(iter(stored.values())).create_time_ms
+        # Of no event later than its own, so that an event which is older than every request_id has none any more.
+        now_ms = min(event.create_time_ms for event in stored.values())
         events.insert(tx, list(stored.values()))
         owed = list(chain.from_iterable(self._owed(event, matched[index]) for index, event in stored.items()))
         notifications.insert(tx, owed)
@@ -227,6 +228,7 @@ class Accept:
             # Lists go by the id and filter by the time, so the two must say the same.
             create_time_ms=uuid7_time_ms(notification_id),
             failure_reason=FailureReason.FORMAT_NOT_APPLICABLE if is_misfit else None,
+            payload_size=event.payload_size + len(event.context_json),
         )
 
     def _earlier(self, tx: Transaction, event_id: str | None) -> Accepted:

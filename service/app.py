@@ -3,28 +3,33 @@
 import asyncio
 import contextlib
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import version
 from random import SystemRandom
 
 import structlog
 
-from service.api.addresses import ListenError, is_loopback
+from service.api.addresses import ListenError, TcpAddress, check_free, is_loopback, parse_address
 from service.api.calls import Calls
 from service.api.event_types import EventTypeService
 from service.api.explaining import Explanations
+from service.api.limits import CallLimits
 from service.api.notifications import NotificationService
 from service.api.publishing import PublishService
 from service.api.server import ApiServer, Servicers
 from service.api.subscriptions import SubscriptionService
+from service.backlog import Backlog
 from service.cataloguing import EventTypes
+from service.crashing import crash_at
 from service.delivery.announcer import Announcer
-from service.delivery.courier import Courier
+from service.delivery.courier import Courier, Delivery
 from service.delivery.dispatcher import Dispatcher
 from service.delivery.eraser import Eraser
-from service.delivery.pruner import Pruner
+from service.delivery.measuring import count_attempts
 from service.delivery.replayer import Replayer
+from service.delivery.retention import Retained, Retention
 from service.delivery.sweeper import Sweeper
 from service.delivery.transport import AiohttpTransport, Transport
 from service.domain.clock import SystemClock
@@ -32,6 +37,7 @@ from service.domain.destinations import DestinationPolicy, parse_destination_pol
 from service.domain.ids import Uuid7Ids
 from service.domain.model import Event
 from service.domain.names import Workspace
+from service.domain.points import AtPoint, pass_by
 from service.explaining import Explainer
 from service.matching import Matchers
 from service.notifying import History, Interventions
@@ -44,6 +50,8 @@ from service.storage.database import Database, FatalStorageError
 from service.storage.sqlite import SqliteDatabase
 from service.storage.subscriptions import Rule
 from service.subscribing import Subscriptions
+from service.telemetry.exposition import MetricsServer
+from service.telemetry.metrics import Metrics
 from service.validating import Definitions
 from service.watching import ChangeFeed, Watches
 
@@ -56,10 +64,11 @@ _log = structlog.get_logger()
 class _Server:
     """The parts that a server starts and stops, wired together."""
 
+    backlog: Backlog
     dispatcher: Dispatcher
     replayer: Replayer
     # These go on until every delivery has ended.
-    others: tuple[Sweeper | Announcer | Eraser | Pruner, ...]
+    others: tuple[Sweeper | Announcer | Eraser | Retention | Backlog, ...]
     feed: ChangeFeed
     api: ApiServer
 
@@ -78,6 +87,7 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
     """
     _check_plaintext_allowed(settings)
     destinations = _destination_policy(settings)
+    at_point = pass_by if settings.crash_at is None else crash_at(settings.crash_at)
     broken: list[FatalStorageError] = []
 
     def on_fatal(error: FatalStorageError) -> None:
@@ -85,11 +95,18 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
         stopping.set()
 
     async with contextlib.AsyncExitStack() as stack:
-        database = SqliteDatabase.open(settings.database, on_fatal=on_fatal)
+        metrics = Metrics(version=version("tidings-server"))
+        database = SqliteDatabase.open(
+            settings.database, on_fatal=on_fatal, measure_commit=metrics.committing, at_point=at_point
+        )
         stack.push_async_callback(database.close)
+        metrics.watch_log(database.log_bytes)
         transport = _build_transport(settings, destinations)
         stack.push_async_callback(transport.close)
-        server = _build_server(settings, database, transport, destinations)
+        server = _build_server(settings, database, transport, destinations, metrics, at_point)
+        # Nothing is accepted before it is known how much waits already.
+        await server.backlog.count()
+        metrics_address = await _start_metrics(settings.metrics_listen, metrics, stack)
         addresses = await server.api.start()
         stack.push_async_callback(server.api.stop, 0)
 
@@ -103,6 +120,7 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
                 "server.started",
                 version=version("tidings-server"),
                 listen=list(addresses),
+                metrics_listen=metrics_address,
                 database=str(settings.database.absolute()),
                 dev=settings.dev,
             )
@@ -113,12 +131,14 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
                 raise broken[0]
             _log.info("server.stopping", drain_timeout_s=settings.drain_timeout_s)
             server.api.drain()
+            at_point("drain.begun")
             server.feed.wake()
             # What it has not made yet, the next process makes.
             replaying.cancel()
             server.dispatcher.stop(drain_timeout_s=settings.drain_timeout_s)
             # Until then the port stays open: health says NOT_SERVING, and new calls are told to go elsewhere.
             await delivering
+            at_point("drain.delivered")
             await server.api.stop(_LAST_CALLS_S)
             for other in others:
                 other.cancel()
@@ -134,6 +154,22 @@ def _check_plaintext_allowed(settings: Settings) -> None:
                 f"will not listen on {address} without encryption: only loopback addresses and unix sockets are "
                 "allowed, or any address with --dev"
             )
+
+
+async def _start_metrics(listen: str | None, metrics: Metrics, stack: contextlib.AsyncExitStack) -> str | None:
+    """Serve metrics until the stack unwinds, so also while the server drains; return the address."""
+    if listen is None:
+        return None
+    address = parse_address(listen)
+    if not isinstance(address, TcpAddress):
+        raise ListenError(f"cannot serve metrics on {address}: an address is host:port or [ipv6]:port there")
+    await check_free(address)
+    server = MetricsServer(metrics, address.host, address.port)
+    stack.push_async_callback(server.stop)
+    try:
+        return str(address.with_port(await server.start()))
+    except OSError as error:
+        raise ListenError(f"cannot serve metrics on {address}: {error.strerror}") from error
 
 
 def _destination_policy(settings: Settings) -> DestinationPolicy:
@@ -157,13 +193,36 @@ def _build_transport(settings: Settings, destinations: DestinationPolicy) -> Aio
 
 
 def _build_server(
-    settings: Settings, database: Database, transport: Transport, destinations: DestinationPolicy
+    settings: Settings,
+    database: Database,
+    transport: Transport,
+    destinations: DestinationPolicy,
+    metrics: Metrics,
+    at_point: AtPoint,
 ) -> _Server:
     clock, rng = SystemClock(), SystemRandom()
     ids = Uuid7Ids(clock, rng)
-    calls = Calls(clock=clock, ids=ids, request_bytes_max=settings.request_bytes_max)
+    calls = Calls(
+        clock=clock,
+        ids=ids,
+        limits=CallLimits(settings.calls_max),
+        request_bytes_max=settings.request_bytes_max,
+        on_finished=metrics.rpc_finished,
+    )
+    backlog = Backlog(
+        database,
+        clock=clock,
+        notifications_max=settings.backlog_max,
+        workspace_notifications_max=settings.workspace_backlog_max,
+    )
+    metrics.watch_backlog(backlog, clock)
     feed = ChangeFeed(database, draining=calls.draining)
-    courier = Courier(transport, clock=clock, rng=rng)
+    courier = Courier(transport, clock=clock, rng=rng, at_point=at_point)
+
+    def on_recorded(deliveries: Sequence[Delivery]) -> None:
+        feed.wake()
+        count_attempts(deliveries, metrics)
+
     dispatcher = Dispatcher(
         database,
         courier,
@@ -173,15 +232,20 @@ def _build_server(
         owner=ids.new(),
         lease_s=settings.lease_s,
         slots=_slots(settings.delivery_slots),
-        on_recorded=feed.wake,
+        on_recorded=on_recorded,
+    )
+    metrics.watch_deliveries(
+        in_flight=lambda: dispatcher.in_flight,
+        slots=lambda: dispatcher.slots,
+        bytes_in_flight=lambda: dispatcher.bytes_in_flight,
     )
 
-    def on_owed() -> None:
-        dispatcher.wake()
+    def on_owed(lanes: frozenset[str] | None = None) -> None:
+        dispatcher.wake(lanes)
         feed.wake()
 
     sweeper = Sweeper(database, clock=clock, on_released=dispatcher.wake)
-    replayer = Replayer(database, clock=clock, ids=ids, on_made=on_owed)
+    replayer = Replayer(database, backlog=backlog, clock=clock, ids=ids, on_made=on_owed)
     subscriptions = Subscriptions(
         database,
         destinations=destinations,
@@ -192,14 +256,20 @@ def _build_server(
         allow_unknown_event_types=settings.allow_unknown_event_types,
     )
     definitions = Definitions(database)
+
+    def on_mismatch(event: Event, violations: int) -> None:
+        _log_mismatch(event, violations)
+        metrics.schema_mismatched()
+
     publisher = Publisher(
         database,
         Matchers(database, workspaces_max=settings.matchers_max, on_filter_shut=_log_filter_shut),
         definitions,
+        backlog=backlog,
         clock=clock,
         ids=ids,
         on_accepted=on_owed,
-        on_mismatch=_log_mismatch,
+        on_mismatch=on_mismatch,
         allow_unknown_event_types=settings.allow_unknown_event_types,
     )
     announcer = Announcer(database, publisher)
@@ -237,6 +307,7 @@ def _build_server(
                 payload_bytes_max=settings.payload_bytes_max,
                 draining=calls.draining,
                 ids=ids,
+                on_item_refused=metrics.publish_refused,
             ),
             notifications=NotificationService(
                 History(database),
@@ -247,11 +318,26 @@ def _build_server(
         ),
     )
     return _Server(
+        backlog,
         dispatcher,
         replayer,
-        (sweeper, announcer, Eraser(database, clock=clock), Pruner(database, clock=clock)),
+        (
+            sweeper,
+            announcer,
+            Eraser(database, clock=clock),
+            Retention(database, clock=clock, retained=_retained(settings)),
+            backlog,
+        ),
         feed,
         api,
+    )
+
+
+def _retained(settings: Settings) -> Retained:
+    return Retained(
+        events_ms=settings.retain_events // timedelta(milliseconds=1),
+        request_ids_ms=settings.retain_request_ids // timedelta(milliseconds=1),
+        changes_ms=settings.retain_changes // timedelta(milliseconds=1),
     )
 
 

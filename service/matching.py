@@ -7,6 +7,7 @@ since. It is used on the event loop only; what runs inside a transaction is the 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from service.domain.attributes import attributes_match
 from service.domain.clock import CpuClock, thread_cpu_s
@@ -22,6 +23,15 @@ _RULES_PER_READ_MAX = 1_000
 _NEVER_LOADED = -1
 # Evaluations go on this long before other tasks have their turn.
 _SLICE_CPU_S = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """The rules that changed up to a revision; or all that there are, where deleted ones are no longer told of."""
+
+    rules: Sequence[Rule]
+    revision: int
+    are_all: bool
 
 
 class CpuSlice:
@@ -56,8 +66,11 @@ class WorkspaceMatcher:
         self._rules: dict[str, Rule] = {}
         self._index: PatternIndex[str] = PatternIndex()
 
-    def apply(self, changed: Iterable[Rule], *, revision: int) -> None:
-        """Take in the rules that changed since this matcher's revision."""
+    def apply(self, changed: Iterable[Rule], *, revision: int, are_all: bool = False) -> None:
+        """Take in the rules that changed since this matcher's revision, or all rules that there are."""
+        if are_all:
+            for uid in list(self._rules):
+                self._remove(uid)
         for rule in changed:
             self._remove(rule.uid)
             if rule.active:
@@ -171,8 +184,8 @@ class Matchers:
 
     async def _bring_up_to_date(self, workspace: Workspace, matcher: WorkspaceMatcher) -> None:
         since = matcher.revision
-        changed, revision = await self._database.read(lambda tx: _changes_since(tx, workspace, since))
-        matcher.apply(changed, revision=revision)
+        changed = await self._database.read(lambda tx: _changes_since(tx, workspace, since))
+        matcher.apply(changed.rules, revision=changed.revision, are_all=changed.are_all)
 
     async def _shut(self, workspace: Workspace, rule: Rule) -> None:
         shut = await self._database.write(lambda tx: subscriptions.shut_filter(tx, rule.uid, rule.filter))
@@ -200,10 +213,12 @@ def rematch(
     """Correct matches made at an older revision inside the accepting transaction, where nothing can change any more.
 
     None means that a rule which changed has a filter that would have to be evaluated, which is not done in a
-    transaction: match again outside.
+    transaction, or that the revision is too old to say what changed: match again outside.
     """
-    changed, _ = _changes_since(tx, workspace, revision)
-    latest = {rule.uid: rule for rule in changed}
+    changed = _changes_since(tx, workspace, revision)
+    if changed.are_all:
+        return None
+    latest = {rule.uid: rule for rule in changed.rules}
     corrected = []
     for event, rules in zip(events, matched, strict=True):
         known_true = {rule.uid: rule.filter for rule in rules}
@@ -224,14 +239,15 @@ def _may_want(rule: Rule, event: Event) -> bool:
     )
 
 
-def _changes_since(tx: Transaction, workspace: Workspace, revision: int) -> tuple[list[Rule], int]:
-    changed: list[Rule] = []
+def _changes_since(tx: Transaction, workspace: Workspace, revision: int) -> _Changes:
     latest = workspaces.revision(tx, workspace.key)
-    after = revision
+    are_all = revision < workspaces.forgotten_revision(tx, workspace.key)
+    changed: list[Rule] = []
+    after = _NEVER_LOADED if are_all else revision
     while after < latest:
         page = subscriptions.rules_since(tx, workspace, after, limit=_RULES_PER_READ_MAX)
         if not page:
             break
         changed += page
         after = page[-1].revision
-    return changed, latest
+    return _Changes(changed, latest, are_all=are_all)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from service.accepting import Accept, Accepted, Candidate, Matched, Stale, StaleMatches, StaleTypes
+from service.backlog import Backlog
 from service.domain.clock import Clock
 from service.domain.errors import EventTypeUnknown, InvalidField, PayloadSchemaMismatch, StorageUnavailable, quoted
 from service.domain.ids import Ids
@@ -98,7 +99,9 @@ class Publisher:
     """Accepts events and makes the notifications that they cause.
 
     Args:
-        on_accepted: called after every write, for the notifications that are due.
+        backlog: refuses what would be too much, and is told what was accepted.
+        on_accepted: called after every write, with the subscriptions for which notifications may be due; None if that
+            is not known.
         on_mismatch: called for every event that is accepted although its payload does not match its type's schema, with
             the number of violations.
     """
@@ -109,9 +112,10 @@ class Publisher:
         matchers: Matchers,
         definitions: Definitions,
         *,
+        backlog: Backlog,
         clock: Clock,
         ids: Ids,
-        on_accepted: Callable[[], None],
+        on_accepted: Callable[[frozenset[str] | None], None],
         on_mismatch: Callable[[Event, int], None] | None = None,
         allow_unknown_event_types: bool,
         batch_notifications_max: int = BATCH_NOTIFICATIONS_MAX,
@@ -119,6 +123,7 @@ class Publisher:
         self._database = database
         self._matchers = matchers
         self._definitions = definitions
+        self._backlog = backlog
         self._clock = clock
         self._ids = ids
         self._on_accepted = on_accepted
@@ -132,9 +137,12 @@ class Publisher:
         """Accept all drafts, or none; return the results in the order of the drafts.
 
         Args:
-            only_if_matched: store nothing of a draft that no subscription wants; its matched_count is 0.
+            only_if_matched: store nothing of a draft that no subscription wants; its matched_count is 0. For what
+                Tidings itself has to tell, which no limit of the backlog holds back: an overload is no time to be
+                silent, and each of these is caused by a notification that ended, or by a person.
 
         Raises:
+            BacklogFull: too much is PENDING. Nothing was read or written.
             EventTypeUnknown: a draft's event type was never created.
             PayloadSchemaMismatch: a payload does not match its event type's schema, which is enforced with REJECT.
             RequestIdReused: a request_id was used before, also earlier in this batch, for a request that said something
@@ -144,6 +152,8 @@ class Publisher:
             DiskFull, StorageUnavailable: see Database.write. StorageUnavailable also when subscriptions or event types
                 change faster than events can be judged by them.
         """
+        if not only_if_matched:
+            self._backlog.check(workspace)
         unjudged = [self._candidate(workspace, draft) for draft in drafts]
         definitions = await self._definitions.loaded(_types_of(unjudged))
         candidates = await _judged(unjudged, drafts, definitions)
@@ -198,11 +208,17 @@ class Publisher:
         return self._candidate(workspace, draft).event
 
     async def _write(self, accept: Accept) -> list[Accepted] | Stale:
+        if not accept.only_if_matched:
+            # Again, with all that is under way by now: of many publishes at once, only one may go beyond the limit.
+            self._backlog.check(accept.workspace)
         try:
-            return await self._database.write(accept)
+            with self._backlog.adding(accept.workspace, sum(len(each.rules) for each in accept.matched)) as adding:
+                accepted = await self._database.write(accept)
+                adding.notifications = _owed(accepted)
+                return accepted
         finally:
             # Also for a caller that gave up waiting: its events may well be committed.
-            self._on_accepted()
+            self._on_accepted(None if accept.may_rematch else _uids(accept.matched))
 
     async def _matched(self, matcher: WorkspaceMatcher, candidates: Sequence[Candidate]) -> list[Matched]:
         matched = await matcher.match([candidate.event for candidate in candidates])
@@ -255,6 +271,17 @@ class Publisher:
             request=None if key is None else PublishRequest(key, draft.fingerprint(), event.id),
             request_field="request_id" if draft.request_id else "event_id",
         )
+
+
+def _uids(matched: Sequence[Matched]) -> frozenset[str]:
+    return frozenset(rule.uid for each in matched for rule in each.rules)
+
+
+def _owed(accepted: list[Accepted] | Stale) -> int:
+    """Return how many notifications a transaction has made, with those that failed from the start."""
+    if not isinstance(accepted, list):
+        return 0
+    return sum(each.event.matched_count for each in accepted if not each.deduplicated)
 
 
 def _types_of(candidates: Sequence[Candidate]) -> frozenset[str]:

@@ -4,11 +4,32 @@ Limits that belong to a rule of the contract (the length of a name, the number o
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Final
+
+from service.api.limits import CallsMax
 
 PAYLOAD_BYTES_DEFAULT = 256 * 1024
 PAYLOAD_BYTES_HARD_MAX = 1024 * 1024
 DELIVERY_SLOTS_HARD_MAX = 1_024
+BACKLOG_DEFAULT = 10_000_000
+WORKSPACE_BACKLOG_DEFAULT = 1_000_000
+
+CALLS_MAX: Final = CallsMax(
+    publishes=1_000,
+    # Each may bring 1,000 events, and hold the writer for some 30 ms.
+    batches=64,
+    # One that is not read from can hold some 15 MB of messages that came in already.
+    publish_streams=100,
+    watches=1_000,
+    # Each may take as long as an attempt, and holds a connection to a receiver meanwhile.
+    test_sends=32,
+    # A list reads and answers up to about 2 MiB.
+    reads=256,
+    changes=256,
+    request_bytes=64 * 1024 * 1024,
+)
 
 
 class SettingsError(Exception):
@@ -28,12 +49,23 @@ class Settings:
     allow_unknown_event_types: bool = False
     payload_bytes_max: int = PAYLOAD_BYTES_DEFAULT
     delivery_slots: int = DELIVERY_SLOTS_HARD_MAX
+    backlog_max: int = BACKLOG_DEFAULT
+    workspace_backlog_max: int = WORKSPACE_BACKLOG_DEFAULT
+    metrics_listen: str | None = None
     drain_timeout_s: float = 25.0
+    retain_events: timedelta = timedelta(days=30)
+    retain_request_ids: timedelta = timedelta(hours=72)
     log_level: str = "info"
+    crash_at: int | None = None
+    """For tests: the process ends at this passage of a point; see CONTRIBUTING.md."""
 
+    retain_changes: timedelta = timedelta(hours=24)
+    """How far back a watch can go on from its resume_token."""
     request_bytes_max: int = 4 * 1024 * 1024
     lease_s: float = 60.0
     """Longer than the longest attempt_timeout, 30 s, with time to record the outcome."""
     connect_timeout_s: float = 5.0
     matchers_max: int = 1_000
     """Workspaces whose subscriptions are kept ready for matching."""
+
+    calls_max: CallsMax = CALLS_MAX

@@ -11,7 +11,7 @@ from service.domain.destinations import DestinationPolicy
 from service.domain.errors import EventTypeUnknown, ResourceExists, ResourceNotFound, quoted
 from service.domain.etags import check_etag
 from service.domain.ids import Ids
-from service.domain.model import Subscription, SubscriptionState
+from service.domain.model import Health, Subscription, SubscriptionState
 from service.domain.names import OPERATIONAL_EVENT_TYPES, Workspace
 from service.domain.patterns import is_exact, matches
 from service.domain.subscriptions import (
@@ -27,6 +27,7 @@ from service.paging import Page, take
 from service.storage import (
     announcements,
     event_types,
+    lanes,
     management_requests,
     replays,
     signing_keys,
@@ -223,7 +224,9 @@ class Subscriptions:
             current = subscriptions.get(tx, workspace, subscription_id)
             if current.suspension is None:
                 return current
-            after = replace(current, suspension=None, update_time_ms=now_ms, revision=revision)
+            # What failed before says nothing of what its owner has mended since.
+            health = Health(last_success_time_ms=current.health.last_success_time_ms)
+            after = replace(current, suspension=None, health=health, update_time_ms=now_ms, revision=revision)
             _store(tx, current, after, announcement_id=announcement_id)
             return after
 
@@ -283,6 +286,8 @@ class Subscriptions:
 def _store(tx: Transaction, current: Subscription, after: Subscription, *, announcement_id: str) -> None:
     """Store a change, with what follows from it: the release of what is held, and the announcement of a resumption."""
     subscriptions.update(tx, after)
+    if after.health != current.health:
+        lanes.store(tx, {after.uid: after.health})
     if after.signature_scheme is not current.signature_scheme:
         signing_keys.rescheme(tx, after.uid, after.signature_scheme)
     if after.state is SubscriptionState.ACTIVE and current.state is not SubscriptionState.ACTIVE:

@@ -10,17 +10,15 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from service.domain.errors import Draining, QuotaExceeded, ResumeTokenExpired, Unavailable
+from service.domain.errors import Draining, ResumeTokenExpired, Unavailable
 from service.domain.model import Attempt, Notification, NotificationState
 from service.domain.names import Workspace
 from service.storage import attempts, changes, notifications, subscriptions
 from service.storage.changes import Change, ChangedWorkspaces
 from service.storage.database import Database, Transaction
 
-WATCHES_MAX = 1_000
 _PAGE_MAX = 200
 _LOOK_MAX = 1_000
-_QUOTA_RETRY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,21 +127,16 @@ class ChangeFeed:
 
 
 class Watches:
-    """Runs the watches of one process.
+    """Runs the watches of one process. Each keeps at most one page in memory, however slow its reader is.
 
     Args:
         checkpoint_s: after how long without a message a checkpoint is sent; well below the 15 s that are promised.
-        watches_max: how many there may be at once. Each keeps at most one page in memory, however slow its reader is.
     """
 
-    def __init__(
-        self, database: Database, feed: ChangeFeed, *, checkpoint_s: float = 10.0, watches_max: int = WATCHES_MAX
-    ) -> None:
+    def __init__(self, database: Database, feed: ChangeFeed, *, checkpoint_s: float = 10.0) -> None:
         self._database = database
         self._feed = feed
         self._checkpoint_s = checkpoint_s
-        self._watches_max = watches_max
-        self._count = 0
 
     async def watch(
         self, workspace: Workspace, only: WatchFilter, *, after: WatchPosition | None
@@ -155,10 +148,9 @@ class Watches:
         Raises:
             ResourceNotFound: there is no subscription of this name, and no position to take its uid from.
             ResumeTokenExpired: changes after the position are no longer kept.
-            QuotaExceeded: there are too many watches.
             Draining: the server shuts down.
         """
-        with self._counted(), self._feed.followed(workspace) as changed:
+        with self._feed.followed(workspace) as changed:
             position = await self._database.read(lambda tx: _start(tx, workspace, only, after))
             yield Told(position)
             now_s = asyncio.get_running_loop().time
@@ -175,19 +167,6 @@ class Watches:
                 self._feed.check_not_draining()
                 if not page.has_more:
                     await _wait(changed, until_s=checkpoint_due_s)
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        if self._count >= self._watches_max:
-            raise QuotaExceeded(
-                f"this server runs {self._watches_max} watches already, and may run no more; end others first",
-                retry_after_s=_QUOTA_RETRY_S,
-            )
-        self._count += 1
-        try:
-            yield
-        finally:
-            self._count -= 1
 
     async def _page(self, workspace: Workspace, only: WatchFilter, position: WatchPosition) -> _Page:
         return await self._database.read(lambda tx: _page(tx, workspace, only, position))

@@ -5,10 +5,15 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from hypothesis import settings
 
 from service.storage.database import FatalStorageError
 from service.storage.sqlite import SqliteDatabase
 from tests.fakes import CountingIds, FakeClock
+
+# How long an example may take depends on what else the machine does: that is no property of the code.
+settings.register_profile("tidings", deadline=None)
+settings.load_profile("tidings")
 
 
 def _fail(error: FatalStorageError) -> None:

@@ -9,8 +9,13 @@ import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from random import Random
 from typing import Any, Final
 
+from service.backlog import Backlog
+from service.delivery.claiming import TickWork
+from service.delivery.lanes import Rates, Room
+from service.domain.clock import Clock
 from service.domain.errors import StorageUnavailable
 from service.domain.filters import FilterInput, VerdictKind, evaluate
 from service.domain.model import (
@@ -18,6 +23,7 @@ from service.domain.model import (
     EventType,
     FixedSchedule,
     Format,
+    Health,
     RetryPolicy,
     SchemaEnforcement,
     SignatureScheme,
@@ -27,11 +33,13 @@ from service.domain.model import (
 from service.domain.names import Workspace
 from service.domain.outcomes import Reply, Request, Unreachable
 from service.domain.patterns import matches
-from service.storage import event_types, events, notifications, subscriptions, workspaces
+from service.storage import event_types, events, lanes, notifications, queue, subscriptions, workspaces
 from service.storage.database import Database, T, Transaction
 from service.storage.notifications import NewNotification
+from service.storage.queue import Claimed, Demand
 from service.storage.subscriptions import Rule
 
+LEASE_MS: Final = 60_000
 NOW_MS: Final = 1_795_167_000_000
 SECOND_MS: Final = 1_000
 HOUR_MS: Final = 3_600_000
@@ -72,6 +80,22 @@ class CountingIds:
     def new(self) -> str:
         self._count += 1
         return f"01900000-0000-7000-8000-{self._count:012x}"
+
+
+def backlog_of(
+    database: Database,
+    clock: Clock,
+    *,
+    notifications_max: int = 10_000_000,
+    workspace_notifications_max: int = 1_000_000,
+) -> Backlog:
+    """Return a backlog that has not counted yet, with the limits that a server has."""
+    return Backlog(
+        database,
+        clock=clock,
+        notifications_max=notifications_max,
+        workspace_notifications_max=workspace_notifications_max,
+    )
 
 
 def wants(rule: Rule, event: Event) -> bool:
@@ -210,13 +234,76 @@ async def owe(database: Database, event: Event, uids: Sequence[str], *, is_new: 
         notifications.insert(
             tx,
             [
-                NewNotification(id_, WORKSPACE, event.id, event.event_type, uid, uid, event.create_time_ms)
+                NewNotification(
+                    id_,
+                    WORKSPACE,
+                    event.id,
+                    event.event_type,
+                    uid,
+                    uid,
+                    event.create_time_ms,
+                    payload_size=event.payload_size,
+                )
                 for id_, uid in zip(ids, uids, strict=True)
             ],
         )
 
     await database.write(work)
     return ids
+
+
+async def set_health(database: Database, uid: str, health: Health) -> None:
+    """Store how a receiver does."""
+    await database.write(lambda tx: lanes.store(tx, {uid: health}))
+
+
+async def prove(database: Database, *uids: str) -> None:
+    """Let receivers be known to work, with 64 requests at once."""
+    for uid in uids:
+        await set_health(database, uid, Health(concurrency=64, last_success_time_ms=NOW_MS))
+
+
+def tick_work(**given: Any) -> TickWork:
+    """Return a tick of the process `me`, with more room than any test needs."""
+    plain: dict[str, Any] = {
+        "owner": "me",
+        "now_ms": NOW_MS,
+        "monotonic_s": 0.0,
+        "lease_ms": LEASE_MS,
+        "room": Room(8192, 8192, 1 << 30),
+        "in_flight": {},
+        "rates": Rates(),
+        "rng": Random(1),
+        "ids": CountingIds(),
+    }
+    return TickWork(**plain | given)
+
+
+def claim_ready(
+    tx: Transaction, uid: str, *, limit: int = 100, owner: str = "me", now_ms: int = NOW_MS, lease_ms: int = LEASE_MS
+) -> list[Claimed]:
+    """Claim from one lane for a process: what is fresh first."""
+    demands = [Demand(uid, limit)]
+    ready = [each for tier in (0, 1) for [lane] in [queue.ready(tx, demands, tier=tier)] for each in lane][:limit]
+    queue.claim(tx, ready, owner=owner, now_ms=now_ms, lease_end_ms=now_ms + lease_ms)
+    return ready
+
+
+def promote_ready(tx: Transaction, *, now_ms: int, limit: int = 1_000) -> int:
+    """Make what is due ready, held or not; return how much it is."""
+    due = queue.due(tx, now_ms=now_ms, limit=limit)
+    queue.promote(tx, [each.notification_id for each in due])
+    return len(due)
+
+
+async def claim_lane(database: Database, uid: str, *, owner: str = "other", **given: Any) -> list[Claimed]:
+    """Claim from one lane for a process, another one unless it is named; see `claim_ready`."""
+    return await database.write(lambda tx: claim_ready(tx, uid, owner=owner, **given))
+
+
+async def promote_due(database: Database, *, now_ms: int, limit: int = 100) -> int:
+    """Make what is due ready, held or not; return how much it is."""
+    return await database.write(lambda tx: promote_ready(tx, now_ms=now_ms, limit=limit))
 
 
 async def stored(database: Database, notification_id: str) -> dict[str, Any]:

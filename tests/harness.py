@@ -149,8 +149,8 @@ class ServerProcess:
         await server.start()
         return server
 
-    async def start(self) -> None:
-        """Start the process and wait until it says `server.started`."""
+    async def start(self, **environment: str) -> None:
+        """Start the process, with some environment of its own, and wait until it says `server.started`."""
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -158,7 +158,7 @@ class ServerProcess:
             "serve",
             *("--database", str(self.database), "--listen", "127.0.0.1:0", *self._arguments),
             stderr=asyncio.subprocess.PIPE,
-            env={key: value for key, value in os.environ.items() if not key.startswith("TIDINGS_")},
+            env={**{key: value for key, value in os.environ.items() if not key.startswith("TIDINGS_")}, **environment},
         )
         serving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._reading = asyncio.create_task(self._read_log(serving))
@@ -257,16 +257,28 @@ class Receiver:
             return list(self.received)
 
 
+@dataclass
+class Held:
+    """Answers nobody before `release` is set, then everybody with 204."""
+
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, _: Received) -> web.Response:
+        """Wait, then accept."""
+        await self.release.wait()
+        return web.Response(status=204)
+
+
 @asynccontextmanager
-async def running_receiver(answer: Answer | None = None) -> AsyncIterator[Receiver]:
-    """Run a receiver on a free port of 127.0.0.1."""
+async def running_receiver(answer: Answer | None = None, *, port: int = 0) -> AsyncIterator[Receiver]:
+    """Run a receiver on 127.0.0.1, on a free port unless one is given."""
     receiver = Receiver() if answer is None else Receiver(answer)
     app = web.Application(client_max_size=4 * 1024 * 1024)
     app.router.add_route("*", "/{path:.*}", receiver.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         host, port = runner.addresses[0][:2]
         receiver.url = f"http://{host}:{port}/hooks"

@@ -29,6 +29,7 @@ from tests.fakes import (
     WORKSPACE,
     CountingIds,
     FakeClock,
+    backlog_of,
     event_of,
     subscribe,
     subscription_of,
@@ -345,9 +346,10 @@ async def _published(database: Database, said: Mapping[str, Any]) -> list[str]:
         database,
         Matchers(database, workspaces_max=1),
         Definitions(database),
+        backlog=backlog_of(database, FakeClock()),
         clock=FakeClock(),
         ids=CountingIds(),
-        on_accepted=lambda: None,
+        on_accepted=lambda _: None,
         allow_unknown_event_types=True,
     )
     draft = EventDraft(

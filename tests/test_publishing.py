@@ -30,6 +30,7 @@ from tests.fakes import (
     CountingIds,
     FakeClock,
     HookedDatabase,
+    backlog_of,
     change,
     define,
     listen,
@@ -69,9 +70,11 @@ class Wakes:
 
     def __init__(self) -> None:
         self.count = 0
+        self.lanes: list[frozenset[str] | None] = []
 
-    def __call__(self) -> None:
+    def __call__(self, lanes: frozenset[str] | None) -> None:
         self.count += 1
+        self.lanes.append(lanes)
 
 
 def publisher_of(
@@ -79,6 +82,7 @@ def publisher_of(
 ) -> Publisher:
     """Return a publisher that knows every event type, unless told otherwise."""
     plain: dict[str, Any] = {
+        "backlog": backlog_of(database, FakeClock()),
         "clock": FakeClock(),
         "ids": CountingIds(),
         "on_accepted": wakes or Wakes(),

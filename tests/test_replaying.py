@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from structlog.testing import capture_logs
 
+from service.backlog import Backlog
 from service.delivery.replayer import Replayer
 from service.domain.errors import InvalidField, ResourceNotFound, StateConflict
 from service.domain.ids import Uuid7Ids
@@ -29,6 +30,7 @@ from tests.fakes import (
     WORKSPACE,
     FakeClock,
     HookedDatabase,
+    backlog_of,
     change,
     event_of,
     listen,
@@ -41,6 +43,8 @@ from tests.fakes import (
 SELECT_MADE: Final = "SELECT * FROM notifications WHERE replay_id IS NOT NULL ORDER BY id"
 SELECT_ANNOUNCED: Final = "SELECT event_type, payload FROM announcements"
 END: Final = "UPDATE notifications SET state = :state, complete_time = 1 WHERE event_id = :event_id"
+FINISH_ALL: Final = "UPDATE notifications SET state = 'SUCCEEDED', complete_time = 1"
+BACKLOG_MAX: Final = 5_000
 EVERYTHING: Final = ReplayRequest(0, None, frozenset(), include_unmatched=False, max_rate_per_second=None)
 UNMATCHED_TOO: Final = replace(EVERYTHING, include_unmatched=True)
 
@@ -71,6 +75,7 @@ class Replaying:
     replays: Replays
     replayer: Replayer
     cpu: FakeCpu
+    backlog: Backlog
     woken: int = 0
 
     async def create(self, request: ReplayRequest = EVERYTHING, uid: str = "a") -> ReplayName:
@@ -114,9 +119,10 @@ def replaying_on(clock: FakeClock) -> Callable[[Database], Replaying]:
             made.woken += 1
 
         cpu = FakeCpu()
-        replayer = Replayer(database, clock=clock, ids=ids, on_made=on_made, cpu_s=cpu)
+        backlog = backlog_of(database, clock, workspace_notifications_max=BACKLOG_MAX)
+        replayer = Replayer(database, backlog=backlog, clock=clock, ids=ids, on_made=on_made, cpu_s=cpu)
         replays = Replays(database, clock=clock, ids=ids, on_created=replayer.wake, counted_events_max=1_500, cpu_s=cpu)
-        made = Replaying(database, clock, replays, replayer, cpu)
+        made = Replaying(database, clock, replays, replayer, cpu, backlog)
         return made
 
     return make
@@ -603,3 +609,34 @@ async def test_running_replayer_is_woken_by_a_new_replay(
     await asyncio.wait([running])
 
     assert (["1"], True) == (await replaying.sent(), hooked.writes > 2)
+
+
+async def test_replay_waits_while_the_backlog_is_full(replaying: Replaying) -> None:
+    """It neither fails nor makes more, and goes on by itself; meanwhile the next one has its turn at once."""
+    await accept_many(replaying.database, 3, ["a"])
+    name = await replaying.create()
+    with replaying.backlog.adding(WORKSPACE, BACKLOG_MAX):
+        for _ in range(3):
+            assert 0 == await replaying.replayer.take_turn()
+            assert 5 == await replaying.replayer.take_turn()
+            replaying.clock.advance(5 * SECOND_MS)
+        assert [] == await replaying.made()
+        assert ReplayState.RUNNING == (await replaying.replays.get(name)).state
+    await replaying.backlog.count()
+
+    [ended] = await replaying.finish(name)
+
+    assert (ReplayState.SUCCEEDED, 3, 3) == (ended.state, ended.created_count, len(await replaying.made()))
+
+
+async def test_what_a_replay_makes_counts_at_once(replaying: Replaying) -> None:
+    """So it stops within a slice of the limit, and not a second later."""
+    await accept_many(replaying.database, 1_200, ["a"])
+    await replaying.database.write(lambda tx: tx.execute(FINISH_ALL))
+    with replaying.backlog.adding(WORKSPACE, BACKLOG_MAX - 600):
+        await replaying.create()
+        for _ in range(5):
+            await replaying.replayer.take_turn()
+
+        assert 1_000 == len(await replaying.made())
+        assert BACKLOG_MAX + 400 == replaying.backlog.pending(WORKSPACE)

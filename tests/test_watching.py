@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from service.delivery.pruner import KEPT_MS, Pruner
-from service.domain.errors import Draining, QuotaExceeded, ResourceNotFound, ResumeTokenExpired, StorageUnavailable
+from service.domain.errors import Draining, ResourceNotFound, ResumeTokenExpired, StorageUnavailable
 from service.domain.model import NotificationState
 from service.domain.names import Workspace
 from service.storage import changes, interventions
 from service.storage.sqlite import SqliteDatabase
 from service.watching import ChangeFeed, Told, Watches, WatchFilter, WatchPosition
 from tests.fakes import (
+    HOUR_MS,
     NOW_MS,
     WAIT_S,
     WORKSPACE,
@@ -246,9 +246,10 @@ async def test_position_older_than_what_is_kept_is_refused(database: SqliteDatab
     [first, second] = await owed(database, 2)
     async with watching(database) as all_, aclosing(all_.watch(after=WatchPosition(0))) as slow:
         await take(slow, 3)
-        clock.advance(KEPT_MS + 1)
+        clock.advance(24 * HOUR_MS + 1)
         await all_.database.write(lambda tx: changes.append(tx, [changes.NewChange(first)], now_ms=NOW_MS))
-        assert await Pruner(database, clock=clock).prune_slice()
+        before_ms = clock.now_ms() - 24 * HOUR_MS
+        assert 3 == await all_.database.write(lambda tx: changes.prune(tx, before_ms=before_ms, limit=1_000))
         await all_.database.write(lambda tx: changes.append(tx, [changes.NewChange(second)], now_ms=clock.now_ms()))
         all_.feed.wake()
 
@@ -286,21 +287,6 @@ async def test_draining_ends_watches_that_wait_and_watches_in_the_middle_of_a_pa
         for ended in (waiting, take(busy, 1)):
             with pytest.raises(Draining, match="go on with the last resume_token"):
                 await ended
-
-
-async def test_one_watch_too_many_is_refused_until_another_has_ended(database: SqliteDatabase) -> None:
-    async with watching(database, watches_max=2) as all_:
-        open_ = [all_.watch(), all_.watch()]
-        for watch in open_:
-            await take(watch, 1)
-        with pytest.raises(QuotaExceeded, match="runs 2 watches already"):
-            await take(all_.watch(), 1)
-
-        await open_[0].aclose()
-
-        async with aclosing(all_.watch()) as watch:
-            assert [Told(WatchPosition(0))] == await take(watch, 1)
-        await open_[1].aclose()
 
 
 async def test_feed_without_a_wake_up_finds_what_others_have_written(database: SqliteDatabase) -> None:

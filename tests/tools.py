@@ -17,6 +17,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status as RpcStatus
+from prometheus_client.parser import text_string_to_metric_families
 
 import tidings
 from tests.harness import Client
@@ -223,3 +224,20 @@ def grpcurl_path() -> str:
 def without_names(text: str, *names: str) -> str:
     """Return a text with each of the names replaced, for comparing errors about different resources."""
     return re.sub("|".join(map(re.escape, names)), "<name>", text)
+
+
+Series = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def metrics_of(exposition: str) -> Series:
+    """Return the values of a scrape, by name and labels."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(exposition)
+        for sample in family.samples
+    }
+
+
+def metric(series: Series, name: str, **labels: str) -> float:
+    """Return one value of a scrape; 0 where there is no such series."""
+    return series.get((name, frozenset(labels.items())), 0)

@@ -29,6 +29,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from service.api.errors import Status, internal_status, status_of
+from service.api.limits import CallLimits
 from service.domain.clock import Clock
 from service.domain.errors import CallerError, Draining, ErrorReason, InvalidField, PayloadTooLarge, Unimplemented
 from service.domain.ids import Ids
@@ -37,11 +38,15 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Behaviour: TypeAlias = "Callable[[Any, Context], Any]"
 
+OnFinished: TypeAlias = "Callable[[str, str, str | None, float], None]"
+"""Takes a call's method, code, reason if it has one, and seconds. UNKNOWN_METHOD stands for what the client made up."""
+
 _log = structlog.stdlib.get_logger()
 
 # Questions about the server itself: answered while draining, not waited for, logged at DEBUG.
 _INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
 _METHOD_NAME_CHARACTERS_MAX = 120
+UNKNOWN_METHOD = "unknown"
 
 _HANDLER_OF_KIND = {
     (False, False): grpc.unary_unary_rpc_method_handler,
@@ -57,15 +62,27 @@ class Calls(grpc.aio.ServerInterceptor):
     Args:
         clock: measures how long calls take.
         ids: makes the call ids that an INTERNAL error shares with the log.
+        limits: refuses what would be too much at once, before it is parsed.
         request_bytes_max: the largest request message, in bytes; a larger one is refused as PAYLOAD_TOO_LARGE. The
             server's own limit must be above it, for grpc answers RESOURCE_EXHAUSTED.
+        on_finished: told of every call, once its response has left.
     """
 
-    def __init__(self, *, clock: Clock, ids: Ids, request_bytes_max: int) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        ids: Ids,
+        limits: CallLimits,
+        request_bytes_max: int,
+        on_finished: OnFinished = lambda *_: None,
+    ) -> None:
         #: Set by `drain`. Endless streams wait for it beside what they stream, and end.
         self.draining = asyncio.Event()
         self._clock = clock
         self._ids = ids
+        self._limits = limits
+        self._on_finished = on_finished
         self._request_bytes_max = request_bytes_max
         self._guarded: dict[str, tuple[Handler, Handler]] = {}
         self._running = 0
@@ -111,6 +128,7 @@ class Calls(grpc.aio.ServerInterceptor):
         try:
             if self.draining.is_set() and not method.is_infrastructure:
                 raise Draining("the server is shutting down; connect again and repeat the request")
+            self._admit(call, request)
             response = await method.respond(request, context)
         except CallerError as error:
             status = status_of(error)
@@ -140,12 +158,26 @@ class Calls(grpc.aio.ServerInterceptor):
         context.add_done_callback(lambda _: self._end(call))  # type: ignore[arg-type]  # typeshed forgot `Protocol`
         return call
 
+    def _admit(self, call: _Call, request: Any) -> None:
+        method = call.method
+        if method.is_infrastructure or isinstance(method, _Refused):
+            return
+        request_bytes = 0 if method.request_streaming else len(request)
+        is_stream = method.request_streaming or method.response_streaming
+        self._limits.admit(method.name, request_bytes=request_bytes, is_stream=is_stream)
+        call.admitted_bytes = request_bytes
+
     def _end(self, call: _Call) -> None:
+        if call.admitted_bytes is not None:
+            self._limits.release(call.method.name, request_bytes=call.admitted_bytes)
         if not call.method.is_infrastructure:
             self._running -= 1
             if self._running == 0:
                 self._idle.set()
-        call.log(duration_s=self._clock.monotonic_s() - call.started_s)
+        duration_s = self._clock.monotonic_s() - call.started_s
+        call.log(duration_s=duration_s)
+        method = call.method.name if call.method.is_known else UNKNOWN_METHOD
+        self._on_finished(method, call.code.name, call.reason, duration_s)
 
 
 @dataclass(slots=True)
@@ -160,6 +192,8 @@ class _Call:
     code: grpc.StatusCode = grpc.StatusCode.CANCELLED
     reason: ErrorReason | None = None
     failure: BaseException | None = None
+    # Of its request, once it is counted among those that are under way.
+    admitted_bytes: int | None = None
 
     def fail(self, failure: BaseException) -> Status:
         """Keep a bug's or an outage's exception for the log, and return what the client may know of it."""
@@ -196,6 +230,7 @@ class _Method:
     serialize: Callable[[Any], bytes]
     request_bytes_max: int
     is_infrastructure: bool
+    is_known: bool = True
 
     async def respond(self, request: Any, context: Context) -> bytes | None:
         """Run the handler on what grpc.aio has received: bytes, or an iterator of bytes. Streams are written here."""
@@ -234,6 +269,7 @@ class _Refused:
     request_streaming: bool = True
     response_streaming: bool = True
     is_infrastructure: bool = False
+    is_known: bool = True
 
     async def respond(self, _request: Any, _context: Context) -> None:
         raise Unimplemented(self.message)
@@ -263,7 +299,7 @@ def _method(path: str, handler: Handler, request_bytes_max: int) -> _Method | _R
 
 def _unknown_method(path: str) -> _Refused:
     name = ascii(path.removeprefix("/")[:_METHOD_NAME_CHARACTERS_MAX])[1:-1]
-    return _Refused(name, f"{name} is no method of this server")
+    return _Refused(name, f"{name} is no method of this server", is_known=False)
 
 
 def is_being_cancelled() -> bool:

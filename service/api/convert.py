@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from service.domain.errors import InvalidField, Unimplemented, quoted
+from service.domain.errors import InvalidField, quoted
 from service.domain.names import Workspace, parse_child
 
 _TIMESTAMP_S_MIN = -62_135_596_800
@@ -26,22 +26,14 @@ def required(message: Message, field: str, *, prefix: str = "") -> None:
         raise InvalidField(f"{prefix}{field}", "is required")
 
 
-def unbuilt(field: str, value: str = "") -> Unimplemented:
-    """Return the refusal of a field, or of one value of it, that this version does not carry out."""
-    what = f"{value} " if value else ""
-    return Unimplemented(f"{field}: {what}is not implemented by this version; leave it out", field=field)
-
-
-def check_choice(field: str, wrapper: Any, number: int, *, built: Collection[int]) -> None:
-    """Refuse a value of an enum that does not exist, or that this version does not carry out.
+def check_choice(field: str, wrapper: Any, number: int) -> None:
+    """Refuse a value of an enum that does not exist.
 
     Args:
         wrapper: the enum's generated type.
     """
     if number not in wrapper.values():
         raise _no_choice(field, wrapper, number)
-    if number not in built:
-        raise unbuilt(field, wrapper.Name(number))
 
 
 def enum_member(field: str, wrapper: Any, number: int, members: type[Member], *, default: Member) -> Member:
@@ -50,7 +42,7 @@ def enum_member(field: str, wrapper: Any, number: int, members: type[Member], *,
     Args:
         wrapper: the enum's generated type, whose first value is called `…_UNSPECIFIED`.
     """
-    check_choice(field, wrapper, number, built=wrapper.values())
+    check_choice(field, wrapper, number)
     return default if number == 0 else _member(wrapper, number, members)
 
 

@@ -6,11 +6,11 @@ from types import MappingProxyType
 
 import grpc
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RequestInfo, ResourceInfo, RetryInfo
 from google.rpc.status_pb2 import Status as RpcStatus
 
 from service.api.convert import duration
-from service.domain.errors import CallerError, ErrorReason, ResourceError, Unavailable
+from service.domain.errors import CallerError, ErrorReason, LimitReached, ResourceError, Unavailable
 
 DOMAIN = "tidings.v1"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -78,6 +78,9 @@ def _details(error: CallerError, message: str) -> Iterator[Message]:
         yield BadRequest(field_violations=[violation])
     if isinstance(error, Unavailable):
         yield RetryInfo(retry_delay=duration(error.retry_after_s))
+    if isinstance(error, LimitReached):
+        violation_of_quota = QuotaFailure.Violation(subject=_cut(error.subject, _NAME_BYTES_MAX), description=message)
+        yield QuotaFailure(violations=[violation_of_quota])
     if isinstance(error, ResourceError):
         yield ResourceInfo(
             resource_type=_cut(error.resource_type, _NAME_BYTES_MAX),

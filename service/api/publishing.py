@@ -1,7 +1,7 @@
 """tidings.v1.PublishService over the use case in `service.publishing`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
 from service.api.calls import Context
@@ -29,6 +29,7 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
         payload_bytes_max: how large a payload and its context may be together, in bytes.
         draining: set when the server shuts down, so that streams end.
         ids: makes the call ids that an INTERNAL result of a stream shares with the log.
+        on_item_refused: called for each item of a stream that is refused, with the reason; None for a fault of ours.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
         payload_bytes_max: int,
         draining: asyncio.Event,
         ids: Ids,
+        on_item_refused: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self._publisher = publisher
         self._explanations = explanations
@@ -46,6 +48,7 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
         self._draining = draining
         self._limits = StreamLimits()
         self._ids = ids
+        self._on_item_refused = on_item_refused
 
     async def Publish(self, request: pb.PublishRequest, context: Context) -> pb.PublishResponse:
         """Accept one event."""
@@ -88,11 +91,11 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
             draining=self._draining,
             limits=self._limits,
             ids=self._ids,
+            on_item_refused=self._on_item_refused,
         )
-        with self._limits.stream():
-            async with aclosing(stream.responses()) as responses:
-                async for response in responses:
-                    yield response
+        async with aclosing(stream.responses()) as responses:
+            async for response in responses:
+                yield response
 
     async def ExplainPublish(self, request: pb.ExplainPublishRequest, context: Context) -> pb.ExplainPublishResponse:
         """Say what publishing an event would do."""

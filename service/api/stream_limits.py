@@ -1,21 +1,15 @@
 """What all StreamPublish calls of one process may hold together, so that many streams do not starve everybody else."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from service.domain.errors import QuotaExceeded
 from service.domain.names import Workspace
 
-# A stream that is not read from can hold some 15 MB of messages that came in already.
-STREAMS_MAX = 100
 # Below the number of works that may wait for the writer, so that no item of a stream is refused for the others' sake.
 ITEMS_MAX = 2_048
 BYTES_MAX = 64 * 1024 * 1024
 # Of these, one workspace may have so many: its filters may be slow, and others publish meanwhile.
 WORKSPACE_ITEMS_MAX = 512
 WORKSPACE_BYTES_MAX = 16 * 1024 * 1024
-_RETRY_AFTER_S = 10.0
 
 
 class _Window:
@@ -53,39 +47,17 @@ class _Window:
 
 
 class StreamLimits:
-    """Counts streams, and their items that are being published: of each workspace, and of all."""
+    """Counts the items of streams that are being published: of each workspace, and of all."""
 
     def __init__(
         self,
         *,
-        streams_max: int = STREAMS_MAX,
         items_max: int = ITEMS_MAX,
         workspace_items_max: int = WORKSPACE_ITEMS_MAX,
     ) -> None:
-        self._streams_max = streams_max
-        self._streams = 0
         self._all = _Window(items_max, BYTES_MAX)
         self._workspace_items_max = workspace_items_max
         self._workspaces: dict[Workspace, _Window] = {}
-
-    @contextmanager
-    def stream(self) -> Iterator[None]:
-        """Count one stream.
-
-        Raises:
-            QuotaExceeded: there are as many as there may be.
-        """
-        if self._streams >= self._streams_max:
-            raise QuotaExceeded(
-                f"there are {self._streams_max} streams of StreamPublish on this server already, as many as it takes; "
-                "send more over one stream, or try again later",
-                retry_after_s=_RETRY_AFTER_S,
-            )
-        self._streams += 1
-        try:
-            yield
-        finally:
-            self._streams -= 1
 
     async def take(self, workspace: Workspace, size: int) -> None:
         """Wait until there is room for an item of so many bytes, and count it."""

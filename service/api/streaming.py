@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from typing import Any, Literal, TypeVar
 
 import structlog
@@ -44,6 +44,7 @@ class PublishStream:
         draining: set when the server shuts down.
         limits: those of all streams together.
         ids: makes the call ids that an INTERNAL result shares with the log.
+        on_item_refused: called for each item that is refused, with the reason; None for a fault of ours.
         linger_s: how long to wait, after `draining` and the last result, for the client to end its side.
     """
 
@@ -56,6 +57,7 @@ class PublishStream:
         draining: asyncio.Event,
         limits: StreamLimits,
         ids: Ids,
+        on_item_refused: Callable[[str | None], None] = lambda _: None,
         linger_s: float = _LINGER_S,
     ) -> None:
         self._requests = requests
@@ -64,6 +66,7 @@ class PublishStream:
         self._draining = draining
         self._limits = limits
         self._ids = ids
+        self._on_item_refused = on_item_refused
         self._linger_s = linger_s
         self._publishing: set[asyncio.Task[None]] = set()
         self._results: deque[pb.StreamPublishResult] = deque()
@@ -205,6 +208,7 @@ class PublishStream:
             call_id = self._ids.new()
             _log.error("rpc.item_failed", method=_METHOD, call_id=call_id, exc_info=error)
             status = internal_status(call_id)
+        self._on_item_refused(status.reason)
         number, _ = status.code.value
         refused = pb.StreamPublishError(code=number, reason=status.reason or "", message=status.message)
         return pb.StreamPublishResult(sequence=sequence, error=refused)

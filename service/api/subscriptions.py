@@ -13,7 +13,6 @@ from service.api.convert import (
     required,
     seconds,
     timestamp,
-    unbuilt,
 )
 from service.api.notifications import attempt_message
 from service.api.retry_policies import policy_message, policy_of
@@ -29,8 +28,8 @@ from tidings.v1 import subscriptions_pb2 as pb
 from tidings.v1 import subscriptions_pb2_grpc as pb_grpc
 
 _UPDATABLE = frozenset(SubscriptionFields.__annotations__)
-# A mask may name them too, for a message without a value that this version refuses leaves them as they are.
-_FIXED = frozenset(("notification_type", "max_rate_per_second"))
+# A mask may name it too, for it has one value only.
+_FIXED = frozenset(("notification_type",))
 _DEFAULT_API_KEY_HEADER = "X-API-Key"
 _ABSENT_FROM_PREVIEW = ("name", "uid", "signing_keys", "create_time", "update_time", "etag")
 
@@ -49,7 +48,7 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
         """Create a subscription and show its signing key."""
         workspace = parse_workspace("parent", request.parent)
         required(request, "subscription")
-        _refuse_unbuilt(request.subscription)
+        _check_notification_type(request.subscription)
         creation = _creation(workspace, request)
         if request.validate_only:
             preview = _message(await self._subscriptions.preview_create(creation))
@@ -94,7 +93,7 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
         """Change a subscription."""
         required(request, "subscription")
         name = parse_child("subscription.name", "subscriptions", request.subscription.name)
-        _refuse_unbuilt(request.subscription)
+        _check_notification_type(request.subscription)
         paths = masks.paths(
             request.update_mask, request.subscription, updatable=_UPDATABLE | _FIXED, field="update_mask"
         )
@@ -142,18 +141,14 @@ def candidate_of(message: pb.Subscription) -> SubscriptionFields:
     """Return the fields of a subscription that is not to be saved. One without a display name has none to check.
 
     Raises:
-        Unimplemented: a field asks for what this version does not carry out.
         InvalidField: an enum has no such value, or the retry policy makes no sense. The rest is checked later.
     """
-    _refuse_unbuilt(message)
+    _check_notification_type(message)
     return _fields(message, _UPDATABLE if message.display_name else _UPDATABLE - {"display_name"})
 
 
-def _refuse_unbuilt(message: pb.Subscription) -> None:
-    if message.HasField("max_rate_per_second"):
-        raise unbuilt("subscription.max_rate_per_second")
-    # The default, and the first choice, which is the default.
-    check_choice("subscription.notification_type", pb.NotificationType, message.notification_type, built=(0, 1))
+def _check_notification_type(message: pb.Subscription) -> None:
+    check_choice("subscription.notification_type", pb.NotificationType, message.notification_type)
 
 
 def _creation(workspace: Workspace, request: pb.CreateSubscriptionRequest) -> Creation:
@@ -196,6 +191,7 @@ def _fields(message: pb.Subscription, paths: Collection[str]) -> SubscriptionFie
         headers=dict(meant.headers),
         retry_policy=policy_of(meant.retry_policy) if meant.HasField("retry_policy") else None,
         max_concurrency=meant.max_concurrency if meant.HasField("max_concurrency") else None,
+        max_rate_per_second=meant.max_rate_per_second if meant.HasField("max_rate_per_second") else None,
         annotations=dict(meant.annotations),
     )
     return cast(SubscriptionFields, {path: value for path, value in values.items() if path in paths})
@@ -227,10 +223,13 @@ def _message(subscription: Subscription) -> pb.Subscription:
         headers=subscription.headers,
         retry_policy=policy_message(subscription.retry_policy),
         max_concurrency=subscription.max_concurrency,
+        max_rate_per_second=subscription.max_rate_per_second,
         annotations=subscription.annotations,
         state=pb.SubscriptionState.Value(f"SUBSCRIPTION_STATE_{subscription.state}"),
         state_reason=subscription.state_reason,
         signing_keys=map(_signing_key_message, subscription.signing_keys),
+        failing_since=timestamp(subscription.health.failing_since_ms),
+        last_success_time=timestamp(subscription.health.last_success_time_ms),
         create_time=timestamp(subscription.create_time_ms),
         update_time=timestamp(subscription.update_time_ms),
         etag=subscription.etag,

@@ -1,21 +1,29 @@
 """What one tick of the dispatcher does to the database, as one transaction: take over, promote, claim."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import compress
 from random import Random
 
-from service.delivery.lanes import LANE_LIMIT, lane_limit, lane_room
+from service.delivery.lanes import Rates, Room
+from service.delivery.sharing import TIERS, Sharing
 from service.domain.announcements import Announcement, notification_failed
 from service.domain.ids import Ids
-from service.domain.model import DEFAULT_RETRY_POLICY, Attempt, Event, Subscription, SubscriptionState
+from service.domain.model import (
+    DEFAULT_RETRY_POLICY,
+    Attempt,
+    Event,
+    FailureReason,
+    Subscription,
+    SubscriptionState,
+)
 from service.domain.outcomes import Interrupted
 from service.domain.retry import Decision, Fail, RetryAt, Succeed, attempt_outcome, decide
 from service.storage import announcements, attempts, events, queue, subscriptions
 from service.storage.database import Transaction
-from service.storage.queue import Abandoned, Claimed, Finished, LaneClaim, Postponed
+from service.storage.queue import Abandoned, Claimed, Due, Finished, Postponed
 
-_PROMOTED_MAX = 1_000
+_DUE_MAX = 1_000
 _TAKEN_OVER_MAX = 1_000
 _LANES_MAX = 256
 _HELD_MAX = 500
@@ -36,14 +44,19 @@ class Claim:
 class Tick:
     """What a tick found.
 
-    `has_more` says that there may be more to do in the lanes that it looked at, as soon as slots are free.
-    `cursor` is where the next tick begins among the lanes; it is empty when this one came to the last lane.
-    `next_due_ms` is when the next waiting notification is due, None if none waits.
+    `has_more` says that more was due than one transaction moves. `again` are lanes to look at at once: something was
+    made ready in them, or has yet to be held, that this tick did not get at. `cursor` is where a round goes on among
+    the lanes; it is empty when this tick came to the last one.
+    `short` are the lanes that would have started more if more slots or bytes were free, `rated` those that would but
+    for their `max_rate_per_second`. `next_due_ms` is when the next waiting notification is due, None if none waits.
     """
 
     claims: list[Claim]
     has_more: bool
+    again: frozenset[str]
     cursor: str
+    short: frozenset[str]
+    rated: frozenset[str]
     next_due_ms: int | None
 
 
@@ -51,98 +64,117 @@ class Tick:
 class TickWork:
     """One tick as a work.
 
-    `in_flight` counts this process's requests by lane. `lanes` are those to look at, None for all from `cursor` on.
+    `room` is what this process may start, `in_flight` counts its requests by lane, `rates` what its lanes have used up
+    by `monotonic_s`. `lanes` are those to look at beside those in which something was due; None for all, `cursor` on.
     """
 
     owner: str
     now_ms: int
+    monotonic_s: float
     lease_ms: int
-    free_slots: int
+    room: Room
     in_flight: Mapping[str, int]
+    rates: Rates
     rng: Random
     ids: Ids
-    lanes: Sequence[str] | None = None
+    lanes: Collection[str] | None = None
     cursor: str = ""
 
     def __call__(self, tx: Transaction) -> Tick:
-        """Take over what other processes left, promote what is due, claim as much as may be started.
-
-        With `lanes` it only claims: what it made ready in other lanes, nobody would look at.
-        """
-        has_more = self.lanes is None and self._make_ready(tx)
-        lanes = queue.lanes_after(tx, self.cursor, limit=_LANES_MAX) if self.lanes is None else self.lanes
-        served = subscriptions.find_by_uid(tx, [uid for uid in lanes if self._room(uid, LANE_LIMIT, self.free_slots)])
-        found = [served[uid] for uid in lanes if uid in served]
-        held = self._hold(tx, [each for each in found if each.state is not SubscriptionState.ACTIVE])
-        plan = self._plan([each for each in found if each.state is SubscriptionState.ACTIVE])
-        claimed = queue.claim(tx, plan, owner=self.owner, now_ms=self.now_ms, lease_end_ms=self.now_ms + self.lease_ms)
+        """Take over what other processes left, promote what is due, claim as much as may be started."""
+        made_ready = self._make_ready(tx)
+        lanes = self._lanes(tx, made_ready)
+        found = subscriptions.find_by_uid(tx, lanes)
+        living = [found[uid] for uid in lanes if uid in found]
+        held_in_part = self._hold(tx, [each for each in living if each.state is not SubscriptionState.ACTIVE])
+        sharing = self._share(tx, [each for each in living if each.state is SubscriptionState.ACTIVE])
+        lease_end_ms = self.now_ms + self.lease_ms
+        queue.claim(tx, sharing.chosen, owner=self.owner, now_ms=self.now_ms, lease_end_ms=lease_end_ms)
         return Tick(
-            claims=_with_events(tx, [each for lane in claimed for each in lane], served),
-            has_more=has_more or held == _HELD_MAX or self._was_cut_short(plan, claimed, served),
-            cursor=self._next_cursor(lanes, plan) if self.lanes is None else self.cursor,
+            claims=_with_events(tx, sharing.chosen, found),
+            has_more=made_ready.has_more,
+            again=made_ready.lanes.difference(lanes).union(held_in_part),
+            cursor=self._next_cursor(lanes, sharing) if self.lanes is None else self.cursor,
+            # Those of a round are met again as it goes on.
+            short=frozenset(sharing.short if self.lanes is None else sharing.short.union(sharing.unreached)),
+            rated=frozenset(sharing.rated),
             next_due_ms=queue.next_due_ms(tx, owner=self.owner),
         )
 
-    def _make_ready(self, tx: Transaction) -> bool:
-        """Make ready what others left and what is due; say whether there may be more of it."""
+    def _make_ready(self, tx: Transaction) -> "_MadeReady":
+        """Make ready what others left and what is due, and end holds that have lasted too long."""
         takeover = TakeOverWork(
             owner=self.owner, due_until_ms=self.now_ms, now_ms=self.now_ms, rng=self.rng, ids=self.ids
         )
         taken_over = takeover(tx)
-        promoted = queue.promote_due(tx, now_ms=self.now_ms, limit=_PROMOTED_MAX)
-        return taken_over == _TAKEN_OVER_MAX or promoted == _PROMOTED_MAX
+        due = queue.due(tx, now_ms=self.now_ms, limit=_DUE_MAX)
+        queue.promote(tx, [each.notification_id for each in due if not each.held])
+        self._expire(tx, [each for each in due if each.held])
+        lanes = frozenset(each.subscription_uid for each in due).union(taken_over)
+        return _MadeReady(lanes, len(taken_over) == _TAKEN_OVER_MAX or len(due) == _DUE_MAX)
 
-    def _hold(self, tx: Transaction, unserved: Sequence[Subscription]) -> int:
-        """Park what is ready for subscriptions that are disabled or suspended; return how much."""
+    def _expire(self, tx: Transaction, held: Sequence[Due]) -> None:
+        """Fail what was held for too long; what is served again by now, and was not released yet, is ready instead."""
+        found = subscriptions.find_by_uid(tx, list(dict.fromkeys(each.subscription_uid for each in held)))
+        served = {uid for uid, each in found.items() if each.state is SubscriptionState.ACTIVE}
+        queue.promote(tx, [each.notification_id for each in held if each.subscription_uid in served])
+        expired = [each for each in held if each.subscription_uid not in served]
+        was_held = queue.expire_held(tx, [each.notification_id for each in expired], now_ms=self.now_ms)
+        failed = [(each, FailureReason.HOLD_EXPIRED) for each in compress(expired, was_held)]
+        announcements.insert(tx, list(_failures(failed, now_ms=self.now_ms, ids=self.ids)))
+
+    def _lanes(self, tx: Transaction, made_ready: "_MadeReady") -> list[str]:
+        if self.lanes is None:
+            return queue.lanes_after(tx, self.cursor, now_ms=self.now_ms, limit=_LANES_MAX)
+        lanes = sorted(made_ready.lanes.union(self.lanes))
+        # Whichever comes first gets the larger share, so nobody comes first always.
+        self.rng.shuffle(lanes)
+        return lanes
+
+    def _hold(self, tx: Transaction, unserved: Sequence[Subscription]) -> list[str]:
+        """Park what is ready for subscriptions that are disabled or suspended; return those that may have more."""
         hold_end_ms = self.now_ms + _HOLD_MS
-        held = 0
+        room = _HELD_MAX
+        in_part: list[str] = []
         for subscription in unserved:
-            # What is too much for one transaction is met again in the next round, for this one has more.
-            if held < _HELD_MAX and subscriptions.lock_unserved(tx, subscription.uid):
-                held += queue.hold(tx, subscription.uid, hold_end_ms=hold_end_ms, limit=_HELD_MAX - held)
-        return held
+            if room and subscriptions.lock_unserved(tx, subscription.uid):
+                room -= queue.hold(tx, subscription.uid, hold_end_ms=hold_end_ms, limit=room)
+            if not room:
+                in_part.append(subscription.uid)
+        return in_part
 
-    def _plan(self, candidates: Sequence[Subscription]) -> list[LaneClaim]:
-        """Share the free slots out, lane by lane, as if every lane had as much to send as it may."""
-        free_slots = self.free_slots
-        plan: list[LaneClaim] = []
-        for subscription in candidates:
-            if free_slots == 0:
-                break
-            room = self._room(subscription.uid, lane_limit(subscription.max_concurrency), free_slots)
-            if room:
-                plan.append(LaneClaim(subscription.uid, room))
-                free_slots -= room
-        return plan
-
-    def _was_cut_short(
-        self, plan: Sequence[LaneClaim], claimed: Sequence[Sequence[Claimed]], served: Mapping[str, Subscription]
-    ) -> bool:
-        """Say whether a lane gave all that it was asked for although its own limit allows more.
-
-        The plan shares the slots out as if every lane took all of its part. What others left over is for another round.
-        """
-        return any(
-            len(found) == lane.limit
-            and self.in_flight.get(lane.subscription_uid, 0) + lane.limit
-            < lane_limit(served[lane.subscription_uid].max_concurrency)
-            for lane, found in zip(plan, claimed, strict=True)
+    def _share(self, tx: Transaction, candidates: Sequence[Subscription]) -> Sharing:
+        """Share out what may be started among the lanes, by what each of them really has."""
+        # A work may run again, so the room that it is given stays as it is.
+        sharing = Sharing(
+            replace(self.room),
+            in_flight=self.in_flight,
+            rates=self.rates,
+            now_ms=self.now_ms,
+            monotonic_s=self.monotonic_s,
+            rng=self.rng,
         )
+        sharing.run(candidates, lambda demands: [queue.ready(tx, demands, tier=tier) for tier in TIERS])
+        return sharing
 
-    def _room(self, uid: str, limit: int, free_slots: int) -> int:
-        return lane_room(limit=limit, free_slots=free_slots, in_flight=self.in_flight.get(uid, 0))
-
-    def _next_cursor(self, lanes: Sequence[str], plan: Sequence[LaneClaim]) -> str:
-        planned_all_slots = sum(lane.limit for lane in plan) >= self.free_slots > 0
-        if planned_all_slots and plan[-1].subscription_uid != lanes[-1]:
-            # The lanes behind this one got nothing this time, so they come first next time.
-            return plan[-1].subscription_uid
+    def _next_cursor(self, lanes: Sequence[str], sharing: Sharing) -> str:
+        if sharing.unreached:
+            # These got nothing this time, so they come first next time.
+            return sharing.last
         return lanes[-1] if len(lanes) == _LANES_MAX else ""
 
 
 @dataclass(frozen=True, slots=True)
+class _MadeReady:
+    """The lanes in which something became ready, and whether there may be more of it."""
+
+    lanes: frozenset[str]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TakeOverWork:
-    """Takes over the claims of other processes whose leases end by `due_until_ms`, as a work; returns how many.
+    """Takes over the claims of other processes whose leases end by `due_until_ms`, as a work; returns their lanes.
 
     Each is recorded as INTERRUPTED and made due again, unless it was cancelled: then it stays so. The first
     interruptions in a row are free. From the third on each one moves the notification on in its retry schedule, so that
@@ -155,8 +187,8 @@ class TakeOverWork:
     rng: Random
     ids: Ids
 
-    def __call__(self, tx: Transaction) -> int:
-        """Take over some; none are left when it returns 0."""
+    def __call__(self, tx: Transaction) -> list[str]:
+        """Take over some, and return the subscription of each; none are left when it returns an empty list."""
         left = queue.abandoned(tx, owner=self.owner, due_until_ms=self.due_until_ms, limit=_TAKEN_OVER_MAX)
         numbers = queue.count_attempts(tx, [each.notification_id for each in left])
         attempts.insert(
@@ -170,25 +202,13 @@ class TakeOverWork:
             for each, number in zip(left, numbers, strict=True)
         ]
         current = queue.end_claims(tx, ends, now_ms=self.now_ms)
-        announcements.insert(tx, list(self._failures(compress(zip(left, ends, strict=True), current))))
-        return len(left)
-
-    def _failures(self, ended: Iterable[tuple[Abandoned, Finished | Postponed]]) -> Iterator[Announcement]:
-        for left, end in ended:
-            if not isinstance(end, Finished) or end.failure_reason is None:
-                continue
-            announcement = notification_failed(
-                left.workspace,
-                id=self.ids.new(),
-                now_ms=self.now_ms,
-                notification_id=left.notification_id,
-                event_id=left.event_id,
-                event_type=left.event_type,
-                subscription_id=left.subscription_id,
-                reason=end.failure_reason,
-            )
-            if announcement is not None:
-                yield announcement
+        failed = [
+            (each, end.failure_reason)
+            for each, end in compress(zip(left, ends, strict=True), current)
+            if isinstance(end, Finished) and end.failure_reason is not None
+        ]
+        announcements.insert(tx, list(_failures(failed, now_ms=self.now_ms, ids=self.ids)))
+        return [each.subscription_uid for each in left]
 
     def _end(self, left: Abandoned, subscription: Subscription | None, attempt_number: int) -> Finished | Postponed:
         interruptions = left.interruptions + 1
@@ -207,6 +227,24 @@ class TakeOverWork:
         return end_of_claim(
             left.notification_id, left.claim, decision, interruptions=interruptions, attempt_number=attempt_number
         )
+
+
+def _failures(
+    failed: Sequence[tuple[Abandoned | Due, FailureReason]], *, now_ms: int, ids: Ids
+) -> Iterator[Announcement]:
+    for each, reason in failed:
+        announcement = notification_failed(
+            each.workspace,
+            id=ids.new(),
+            now_ms=now_ms,
+            notification_id=each.notification_id,
+            event_id=each.event_id,
+            event_type=each.event_type,
+            subscription_id=each.subscription_id,
+            reason=reason,
+        )
+        if announcement is not None:
+            yield announcement
 
 
 def _is_repeated(left: Abandoned) -> bool:

@@ -10,6 +10,7 @@ from service.domain.clock import Clock
 from service.domain.formats import misfit
 from service.domain.model import Attempt, Event, FailureReason, Subscription
 from service.domain.outcomes import Gone, Interrupted, Outcome, Rejected, Reply, Unreachable
+from service.domain.points import AtPoint, pass_by
 from service.domain.requests import keys_in_force, request_of
 from service.domain.retry import Decision, Fail, attempt_outcome, classify, decide
 from service.storage.queue import Claimed
@@ -37,10 +38,11 @@ class Delivery:
 class Courier:
     """Makes attempts."""
 
-    def __init__(self, transport: Transport, *, clock: Clock, rng: Random) -> None:
+    def __init__(self, transport: Transport, *, clock: Clock, rng: Random, at_point: AtPoint = pass_by) -> None:
         self._transport = transport
         self._clock = clock
         self._rng = rng
+        self._at_point = at_point
 
     async def attempt(self, claim: Claim) -> Delivery:
         """Make one attempt for a claimed notification and decide what follows from it."""
@@ -48,7 +50,9 @@ class Courier:
         problem = misfit(claim.event, claim.subscription.format)
         if problem is not None:
             return Delivery(claim, None, Fail(FailureReason.FORMAT_NOT_APPLICABLE), problem)
+        self._at_point("attempt.before_request")
         attempt, outcome = await self._send(claim.event, claim.subscription, claim.claimed.attempt_count + 1)
+        self._at_point("attempt.after_response")
         return Delivery(claim, attempt, self._decide(claim, outcome))
 
     async def rehearse(self, subscription: Subscription, event: Event) -> Attempt:

@@ -4,25 +4,33 @@ First try and retry are the same claim. The order "clear the flag, claim, then w
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from itertools import islice
 from random import Random
+from typing import Final
 
 import structlog
 
 from service.delivery.claiming import Claim, TakeOverWork, Tick, TickWork
 from service.delivery.courier import Courier, Delivery
-from service.delivery.lanes import FREE_SLOTS_FOR_ALL, LANE_LIMIT, Slots
+from service.delivery.lanes import Rates, Slots
 from service.delivery.recorder import Recorder
 from service.domain.clock import Clock
 from service.domain.errors import Unavailable
 from service.domain.ids import Ids
 from service.storage import queue
-from service.storage.database import Database
+from service.storage.database import Database, Essential
 from service.storage.queue import Claimed
 
-_STORAGE_PAUSE_S = 0.5
-_AFTER_EVERY_LEASE_MS = 1 << 62
-_LAST_COMMITS_S = 5.0
+BYTES_IN_FLIGHT_MAX: Final = 64 * 1024 * 1024
+
+_LANES_MAX: Final = 256
+_SHORT_LANES_MAX: Final = 1_000
+_SHORT_LANES_PER_SLOT: Final = 2
+_STORAGE_PAUSE_S: Final = 0.5
+_AFTER_EVERY_LEASE_MS: Final = 1 << 62
+_LAST_COMMITS_S: Final = 5.0
 
 _log = structlog.get_logger()
 
@@ -34,8 +42,9 @@ class Dispatcher:
         owner: names this process in its leases; no other process, and no earlier one, has the same.
         lease_s: how long a claim is kept from other processes; longer than any attempt may take.
         slots: how many requests may be under way at once.
+        bytes_max: how many bytes of payload they may have together.
         poll_s: after how long it looks for work although nothing woke it and nothing is due.
-        on_recorded: called after attempts were committed.
+        on_recorded: called after attempts were committed, with what was recorded.
     """
 
     def __init__(
@@ -49,8 +58,9 @@ class Dispatcher:
         owner: str,
         lease_s: float,
         slots: int,
+        bytes_max: int = BYTES_IN_FLIGHT_MAX,
         poll_s: float = 1.0,
-        on_recorded: Callable[[], None] = lambda: None,
+        on_recorded: Callable[[Sequence[Delivery]], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._courier = courier
@@ -59,7 +69,7 @@ class Dispatcher:
         self._ids = ids
         self._owner = owner
         self._lease_ms = int(lease_s * 1000)
-        self._slots = Slots(slots)
+        self._slots = Slots(slots, bytes_max=bytes_max)
         self._poll_s = poll_s
         self._on_recorded = on_recorded
         self._recorder = Recorder(database, clock=clock, ids=ids, on_recorded=self._recorded)
@@ -70,16 +80,40 @@ class Dispatcher:
         self._idle.set()
         self._under_way: dict[Claimed, Claim] = {}
         self._attempts: dict[Claimed, asyncio.Task[None]] = {}
-        self._cursor = ""
-        self._look_everywhere = True
-        self._looked_at_s = 0.0
-        self._freed_lanes: set[str] = set()
+        self._rates = Rates()
+        # What is to be looked at: all lanes in a round, of which one goes on at the cursor, or some of them.
+        self._round_is_due = True
+        self._round_began_s = 0.0
+        self._cursor: str | None = None
+        self._lanes: dict[str, None] = {}
+        # Lanes that have more to send once a slot comes free, those first that wait longest, or once their rate allows
+        # it, at a monotonic time.
+        self._short: dict[str, None] = {}
+        self._rated: dict[str, float] = {}
         self._next_due_ms: int | None = None
         self._is_paused = False
 
-    def wake(self) -> None:
-        """Look for work now: something was committed that may be due."""
-        self._look_everywhere = True
+    @property
+    def slots(self) -> int:
+        """How many requests may be under way at once."""
+        return self._slots.total
+
+    @property
+    def in_flight(self) -> int:
+        """How many are, or have yet to be recorded."""
+        return self._slots.in_flight
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """How many bytes of payload these have together."""
+        return self._slots.bytes_in_flight
+
+    def wake(self, lanes: Collection[str] | None = None) -> None:
+        """Look for work now: something was committed that may be due, in these lanes or, with None, anywhere."""
+        if lanes is None or len(lanes) > _LANES_MAX:
+            self._round_is_due = True
+        else:
+            self._lanes.update(dict.fromkeys(sorted(lanes)))
         self._wake.set()
 
     async def run(self) -> None:
@@ -89,11 +123,7 @@ class Dispatcher:
             await self._take_over_everything()
             while not self._stopping:
                 self._wake.clear()
-                freed_lanes, self._freed_lanes = self._freed_lanes, set()
-                if self._look_everywhere or self._is_time_to_look() or not self._has_slots_for(freed_lanes):
-                    await self._claim_everywhere(tasks)
-                else:
-                    await self._claim_from(freed_lanes, tasks)
+                await self._claim(tasks)
                 await self._wait()
             await self._drain()
             recorder.cancel()
@@ -122,59 +152,60 @@ class Dispatcher:
             self._go_on()
             if not taken_over:
                 return
-            _log.info("claims.taken_over", count=taken_over)
+            _log.info("claims.taken_over", count=len(taken_over))
 
-    async def _claim_everywhere(self, tasks: asyncio.TaskGroup) -> None:
-        """Claim lane by lane until no slot is free, or no lane has more that may go."""
-        self._look_everywhere = False
-        self._looked_at_s = self._clock.monotonic_s()
-        # A round that begins in the middle has not seen the lanes before that.
-        has_more = bool(self._cursor)
+    async def _claim(self, tasks: asyncio.TaskGroup) -> None:
+        """Claim until no slot is free, or nothing more may go."""
+        self._note_time()
         while self._slots.free and not self._stopping:
+            if self._cursor is None and self._round_is_due:
+                self._begin_round()
             tick = await self._tick(tasks)
-            if tick is None:
-                continue
-            has_more = has_more or tick.has_more
-            self._cursor = tick.cursor
-            if tick.cursor:
-                continue
-            if not has_more:
-                # A lane that got only its share is to be looked at again whichever slot comes free.
-                self._look_everywhere = self._look_everywhere or self._slots.free < FREE_SLOTS_FOR_ALL
+            is_round_to_do = self._round_is_due or self._cursor is not None
+            if tick is not None and not (tick.has_more or self._lanes or is_round_to_do):
                 return
-            has_more = False
-        # Whichever slot comes free next, any lane may be waiting for it.
-        self._look_everywhere = True
 
-    async def _claim_from(self, lanes: set[str], tasks: asyncio.TaskGroup) -> None:
-        """Claim from the lanes in which a request has ended. The others have nothing that may go, or are full."""
-        has_more = True
-        while has_more and self._slots.free and not self._stopping:
-            tick = await self._tick(tasks, tuple(lanes))
-            has_more = tick is None or tick.has_more
-        self._look_everywhere = self._look_everywhere or has_more
+    def _note_time(self) -> None:
+        """Have those lanes looked at whose rate allows more by now, and all of them if that is long ago."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._round_began_s >= self._poll_s:
+            self._round_is_due = True
+        for uid in [uid for uid, at_s in self._rated.items() if at_s <= now_s]:
+            del self._rated[uid]
+            self._lanes[uid] = None
 
-    def _has_slots_for(self, lanes: set[str]) -> bool:
-        """Say whether these lanes can be claimed from by themselves: none of them may be cut short for the others."""
-        return self._slots.free >= FREE_SLOTS_FOR_ALL + LANE_LIMIT * len(lanes)
+    def _begin_round(self) -> None:
+        self._cursor, self._round_is_due = "", False
+        self._round_began_s = self._clock.monotonic_s()
+        self._rates.forget_idle(now_s=self._round_began_s)
+        # All of them are met in the round.
+        self._lanes.clear()
+        self._short.clear()
 
-    def _is_time_to_look(self) -> bool:
-        """Say whether something is due, or was not looked for in a while: requests that end keep the wait short."""
-        is_due = self._next_due_ms is not None and self._next_due_ms <= self._clock.now_ms()
-        return is_due or self._clock.monotonic_s() - self._looked_at_s >= self._poll_s
+    def _next_lanes(self) -> list[str] | None:
+        """Return the lanes to look at next, None in a round. A few at a time: the writer has others to serve too."""
+        if self._cursor is not None:
+            return None
+        some = list(islice(self._lanes, _LANES_MAX))
+        for uid in some:
+            del self._lanes[uid]
+        return some
 
-    async def _tick(self, tasks: asyncio.TaskGroup, lanes: Sequence[str] | None = None) -> Tick | None:
+    async def _tick(self, tasks: asyncio.TaskGroup) -> Tick | None:
         """Claim and start what one transaction finds; None if the database was in the way."""
+        lanes = self._next_lanes()
         work = TickWork(
             owner=self._owner,
             now_ms=self._clock.now_ms(),
+            monotonic_s=self._clock.monotonic_s(),
             lease_ms=self._lease_ms,
-            free_slots=self._slots.free,
+            room=self._slots.room(),
             in_flight=self._slots.in_flight_by_lane(),
+            rates=self._rates,
             rng=self._rng,
             ids=self._ids,
             lanes=lanes,
-            cursor=self._cursor,
+            cursor=self._cursor or "",
         )
         try:
             tick = await self._database.write(work)
@@ -182,25 +213,45 @@ class Dispatcher:
                 await self._give_back([claim.claimed for claim in tick.claims])
                 return None
         except Unavailable as error:
+            self._lanes.update(dict.fromkeys(lanes or ()))
             await self._pause(error)
             return None
         self._go_on()
         self._next_due_ms = tick.next_due_ms
         for claim in tick.claims:
             self._start(claim, tasks)
+        self._note_unserved(tick)
         return tick
 
+    def _note_unserved(self, tick: Tick) -> None:
+        """Note where a round goes on, and which lanes have more to send than they got."""
+        if self._cursor is not None:
+            self._cursor = tick.cursor or None
+        self._lanes.update(dict.fromkeys(sorted(tick.again)))
+        self._short.update(dict.fromkeys(sorted(tick.short)))
+        while len(self._short) > _SHORT_LANES_MAX:
+            # The next round meets it.
+            del self._short[next(iter(self._short))]
+        self._rated.update((uid, self._rates.next_s(uid)) for uid in tick.rated)
+
     async def _wait(self) -> None:
-        """Wait to be woken, for the next notification that is due, or for the time to look anyway."""
-        timeout_s = self._poll_s
-        # Without a free slot it is the end of a request that is waited for, and that wakes.
-        if self._next_due_ms is not None and self._slots.free:
-            timeout_s = min(timeout_s, max(0, self._next_due_ms - self._clock.now_ms()) / 1000)
-        try:
-            async with asyncio.timeout(timeout_s):
+        """Wait to be woken, for what is due next, or for the time to look anyway."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._wait_s()):
                 await self._wake.wait()
-        except TimeoutError:
-            self._look_everywhere = True
+
+    def _wait_s(self) -> float | None:
+        """Return in how many seconds there is something to do although nothing wakes; None without a free slot.
+
+        Then it is the end of a request that is waited for, and that wakes.
+        """
+        if not self._slots.free:
+            return None
+        now_s = self._clock.monotonic_s()
+        waits_s = [self._round_began_s + self._poll_s - now_s, *(at_s - now_s for at_s in self._rated.values())]
+        if self._next_due_ms is not None:
+            waits_s.append((self._next_due_ms - self._clock.now_ms()) / 1000)
+        return max(0.0, min(waits_s))
 
     async def _drain(self) -> None:
         """Let what is under way finish, and break off the rest. Ends in time, whatever the database does."""
@@ -233,10 +284,13 @@ class Dispatcher:
 
     async def _give_back(self, claims: Sequence[Claimed]) -> None:
         now_ms = self._clock.now_ms()
-        await self._database.write(lambda tx: queue.release_leases(tx, claims, now_ms=now_ms))
+        await self._database.write(Essential(lambda tx: queue.release_leases(tx, claims, now_ms=now_ms)))
 
     def _start(self, claim: Claim, tasks: asyncio.TaskGroup) -> None:
-        self._slots.take(claim.subscription.uid)
+        subscription = claim.subscription
+        self._slots.take(subscription.uid, size=claim.claimed.payload_size, is_proven=subscription.health.is_proven)
+        if subscription.max_rate_per_second is not None:
+            self._rates.count(subscription.uid, subscription.max_rate_per_second, now_s=self._clock.monotonic_s())
         self._under_way[claim.claimed] = claim
         self._idle.clear()
         task = tasks.create_task(self._attempt(claim), name=f"attempt {claim.claimed.notification_id}")
@@ -254,14 +308,21 @@ class Dispatcher:
         self._recorder.add(delivery)
 
     def _recorded(self, deliveries: Sequence[Delivery]) -> None:
-        self._on_recorded()
+        self._on_recorded(deliveries)
         self._ended([delivery.claim for delivery in deliveries])
 
     def _ended(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
-            self._slots.give_back(claim.subscription.uid)
-            self._freed_lanes.add(claim.subscription.uid)
+            subscription = claim.subscription
+            self._slots.give_back(
+                subscription.uid, size=claim.claimed.payload_size, is_proven=subscription.health.is_proven
+            )
+            self._lanes[subscription.uid] = None
             del self._under_way[claim.claimed]
+        # As many as could share what came free, and not all: there can be more of them than there are slots.
+        for uid in list(islice(self._short, _SHORT_LANES_PER_SLOT * len(claims))):
+            del self._short[uid]
+            self._lanes[uid] = None
         if not self._under_way:
             self._idle.set()
         self._wake.set()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from aiohttp import AddrInfoType, ClientRequest, ClientTimeout, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 
 from service.delivery.resolver import SystemResolver
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
 
 _UNACKNOWLEDGED_MS_MAX = 30_000
+# Of a response 16 KiB are read; the system would keep megabytes for each, and hand them over at once.
+_RECEIVE_BUFFER_BYTES = 32 * 1024
 
 
 class DestinationRefused(OSError):
@@ -39,11 +42,14 @@ class DestinationRefused(OSError):
 class Call:
     """One request on its way: the host of its URL, and the last address that was tried, as `ip:port`.
 
-    A refused address is never tried, so it is not told.
+    A refused address is never tried, so it is not told. `reused` is the connection of the pool that the request took,
+    if it took one; while `must_connect`, it takes none.
     """
 
     host: str
     remote_address: str = ""
+    reused: ResponseHandler | None = None
+    must_connect: bool = False
 
 
 # A socket factory is told an address and not which host it is for; tasks that aiohttp starts inherit this.
@@ -148,6 +154,16 @@ class GuardedConnector(TCPConnector):
             call.remote_address = _written(*peer[:2])
         return connection
 
+    async def _get(self, key: ConnectionKey, traces: list["Trace"]) -> Connection | None:
+        """Return a connection of the pool, and note it in the Call. aiohttp tells nobody whether it reused one."""
+        call = _current_call.get()
+        if call is not None and call.must_connect:
+            return None
+        connection = await super()._get(key, traces)
+        if call is not None:
+            call.reused = None if connection is None else connection.protocol
+        return connection
+
     def _guarded_socket(self, addr_info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, (address, port, *_) = addr_info
         call = _current_call.get()
@@ -157,6 +173,7 @@ class GuardedConnector(TCPConnector):
         if call is not None:
             call.remote_address = _written(address, port)
         guarded = socket.socket(family, kind, protocol)
+        guarded.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             # A receiver that never reads would keep the unsent bytes, and so the socket, long after we gave up.
             guarded.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS_MAX)

@@ -1,9 +1,10 @@
 """Records attempts: what piles up while one commit is under way goes into the next."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
+from typing import NamedTuple
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_fixed
@@ -13,11 +14,12 @@ from service.delivery.courier import Delivery
 from service.domain.announcements import Announcement, notification_failed, subscription_suspended
 from service.domain.clock import Clock, rfc3339
 from service.domain.errors import Unavailable
+from service.domain.health import after_attempt, is_beyond_hope
 from service.domain.ids import Ids
-from service.domain.model import Attempt, FailureReason, SuspendReason, Suspension
+from service.domain.model import Attempt, FailureReason, Subscription, SuspendReason, Suspension
 from service.domain.retry import Fail, RetryAt, Succeed
-from service.storage import announcements, attempts, queue, subscriptions
-from service.storage.database import Database, Transaction
+from service.storage import announcements, attempts, lanes, queue, subscriptions
+from service.storage.database import Database, Essential, Transaction
 
 _BATCH_MAX = 256
 _RETRY_DELAY_S = 0.5
@@ -37,8 +39,8 @@ class Recorded:
 def record_attempts(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: int, ids: Ids) -> list[Recorded]:
     """Store attempts, numbered in the order in which they are recorded, and end their claims.
 
-    An attempt is always recorded. Only what follows from it is fenced: a stale claim changes no state, suspends nothing
-    and is not announced.
+    An attempt is always recorded, and says how its receiver does. Only what follows for the notification is fenced: a
+    stale claim changes no state and is not announced.
 
     Args:
         ids: names the announcements of what failed and of what was suspended.
@@ -54,8 +56,10 @@ def record_attempts(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: 
         for each, attempt in zip(deliveries, numbered, strict=True)
     ]
     current = queue.end_claims(tx, ends, now_ms=now_ms)
+    hopeless = _note_health(tx, deliveries, now_ms=now_ms)
     failed = [(each, each.decision.reason) for each in compress(deliveries, current) if isinstance(each.decision, Fail)]
-    announcements.insert(tx, [*_failures(failed, now_ms, ids), *_suspend_gone(tx, failed, now_ms, ids)])
+    suspensions = dict.fromkeys(hopeless, SuspendReason.FAILING) | _gone(failed)
+    announcements.insert(tx, [*_failures(failed, now_ms, ids), *_suspend(tx, suspensions, now_ms, ids)])
     return [Recorded(*each) for each in zip(deliveries, numbered, current, strict=True)]
 
 
@@ -85,17 +89,55 @@ def _failures(failed: Sequence[tuple[Delivery, FailureReason]], now_ms: int, ids
             yield announcement
 
 
-def _suspend_gone(
-    tx: Transaction, failed: Sequence[tuple[Delivery, FailureReason]], now_ms: int, ids: Ids
+class _Receiver(NamedTuple):
+    """Who was sent to. In the order of the workspaces, which are locked first, so that no two processes deadlock."""
+
+    workspace: str
+    uid: str
+    url: str
+
+    @classmethod
+    def of(cls, subscription: Subscription) -> "_Receiver":
+        return cls(subscription.workspace.key, subscription.uid, subscription.url)
+
+
+def _note_health(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: int) -> list[_Receiver]:
+    """Note what the attempts say of their receivers; return those that are beyond hope.
+
+    Every attempt counts, also one whose claim was stale: it was made. One to another URL than today's says nothing.
+    """
+    made = [(_Receiver.of(each.claim.subscription), each.attempt) for each in deliveries if each.attempt is not None]
+    found = lanes.find(tx, sorted({receiver.uid for receiver, _ in made}))
+    healths = {uid: lane.health for uid, lane in found.items()}
+    current = [(receiver, attempt) for receiver, attempt in made if _is_current(receiver, found)]
+    for receiver, attempt in current:
+        most = found[receiver.uid].max_concurrency
+        healths[receiver.uid] = after_attempt(healths[receiver.uid], attempt, max_concurrency=most, now_ms=now_ms)
+    lanes.store(tx, {uid: health for uid, health in healths.items() if health != found[uid].health})
+    return [each for each in {receiver for receiver, _ in current} if is_beyond_hope(healths[each.uid], now_ms=now_ms)]
+
+
+def _is_current(receiver: _Receiver, found: Mapping[str, lanes.Lane]) -> bool:
+    lane = found.get(receiver.uid)
+    return lane is not None and lane.url == receiver.url
+
+
+def _gone(failed: Sequence[tuple[Delivery, FailureReason]]) -> dict[_Receiver, SuspendReason]:
+    return {
+        _Receiver.of(delivery.claim.subscription): SuspendReason.GONE
+        for delivery, reason in failed
+        if reason is FailureReason.GONE
+    }
+
+
+def _suspend(
+    tx: Transaction, reasons: Mapping[_Receiver, SuspendReason], now_ms: int, ids: Ids
 ) -> Iterator[Announcement]:
-    """Suspend the subscriptions whose receivers said 410, unless they have another URL by now."""
-    served = (delivery.claim.subscription for delivery, reason in failed if reason is FailureReason.GONE)
-    suspension = Suspension(now_ms, SuspendReason.GONE)
-    # In the order of the workspaces, which are locked first, so that no two processes wait for each other's rows.
-    for _, uid, url in sorted({(each.workspace.key, each.uid, each.url) for each in served}):
-        suspended = subscriptions.suspend(tx, uid, suspension, url=url)
+    """Suspend the subscriptions of these receivers, unless they have another URL by now."""
+    for receiver, reason in sorted(reasons.items()):
+        suspended = subscriptions.suspend(tx, receiver.uid, Suspension(now_ms, reason), url=receiver.url)
         if suspended is not None:
-            yield subscription_suspended(suspended, id=ids.new(), now_ms=now_ms, reason=suspension.reason)
+            yield subscription_suspended(suspended, id=ids.new(), now_ms=now_ms, reason=reason)
 
 
 class Recorder:
@@ -139,7 +181,8 @@ class Recorder:
 
     async def _write(self, batch: Sequence[Delivery]) -> list[Recorded]:
         now_ms = self._clock.now_ms()
-        return await self._database.write(lambda tx: record_attempts(tx, batch, now_ms=now_ms, ids=self._ids))
+        work = Essential(lambda tx: record_attempts(tx, batch, now_ms=now_ms, ids=self._ids))
+        return await self._database.write(work)
 
 
 def _log_not_recorded(state: RetryCallState) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from service.backlog import Backlog
 from service.delivery.slices import AT_ONCE, NOTHING_LEFT, work_in_slices
 from service.domain.clock import Clock, CpuClock, thread_cpu_s
 from service.domain.errors import Unavailable
@@ -23,6 +24,7 @@ from service.storage.replays import Progress, RunningReplay
 
 _POLL_S = 1.0
 _CRASH_PAUSE_MS = 60_000
+_FULL_PAUSE_MS = 5_000
 _WAIT_MS_MAX = max(PAUSE_MS_MAX, _CRASH_PAUSE_MS)
 
 _log = structlog.get_logger()
@@ -35,6 +37,8 @@ class Replayer:
     max_rate_per_second it is at most the notifications of one second, and the next slice comes when that time is over;
     when that is, is stored, so the rate is kept across restarts too.
 
+    Where the backlog is full, a replay waits until there is room.
+
     A slice that a fault of this server ends is logged, and tried again after a minute; the other replays go on.
     """
 
@@ -42,12 +46,14 @@ class Replayer:
         self,
         database: Database,
         *,
+        backlog: Backlog,
         clock: Clock,
         ids: Ids,
         on_made: Callable[[], None],
         cpu_s: CpuClock = thread_cpu_s,
     ) -> None:
         self._database = database
+        self._backlog = backlog
         self._clock = clock
         self._ids = ids
         self._on_made = on_made
@@ -72,6 +78,9 @@ class Replayer:
             return NOTHING_LEFT
         if running.next_time_ms > now_ms:
             return (running.next_time_ms - now_ms) / 1000
+        if self._backlog.is_full(running.replay.workspace):
+            await self._put_off(running, _FULL_PAUSE_MS)
+            return AT_ONCE
         try:
             await self._go_on_with(running)
         except Unavailable:
@@ -79,7 +88,7 @@ class Replayer:
         except Exception:
             # The boundary of one slice: a bug that one event triggers must not stop the others.
             _log.exception("replay.crashed", replay=running.replay.name)
-            await self._put_off(running)
+            await self._put_off(running, _CRASH_PAUSE_MS)
         return AT_ONCE
 
     async def _go_on_with(self, running: RunningReplay) -> None:
@@ -90,8 +99,8 @@ class Replayer:
             return
         await self._make_slice(running, subscription)
 
-    async def _put_off(self, running: RunningReplay) -> None:
-        next_time_ms = self._clock.now_ms() + _CRASH_PAUSE_MS
+    async def _put_off(self, running: RunningReplay, wait_ms: int) -> None:
+        next_time_ms = self._clock.now_ms() + wait_ms
         await self._database.write(lambda tx: replays.put_off(tx, running, next_time_ms=next_time_ms))
 
     async def _make_slice(self, running: RunningReplay, subscription: Subscription) -> None:
@@ -106,7 +115,10 @@ class Replayer:
         if found.filter_is_too_slow:
             await self._shut_filter(subscription)
         work = SliceWork(running, found, ids=self._ids, clock=self._clock)
-        if await self._database.write(work) and found.selected:
+        with self._backlog.adding(running.replay.workspace, len(found.selected)) as adding:
+            is_done = await self._database.write(work)
+            adding.notifications = len(found.selected) if is_done else 0
+        if is_done and found.selected:
             self._on_made()
 
     async def _shut_filter(self, subscription: Subscription) -> None:
@@ -154,6 +166,7 @@ class SliceWork:
             create_time_ms=uuid7_time_ms(notification_id),
             replay_id=self.running.replay.id,
             failure_reason=selected.failure_reason,
+            payload_size=selected.event.payload_size,
         )
 
     def _progress(self, made: int) -> Progress:

@@ -6,23 +6,19 @@ or signatures.
 
 import asyncio
 import io
-import re
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from typing import Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import RawResponseMessage
-from aiohttp.streams import StreamReader
 from multidict import CIMultiDict
 from yarl import URL
 
 from service.delivery.egress import Call, DestinationRefused, GuardedConnector, calling
+from service.delivery.responses import HeadFirst
 from service.domain.destinations import DestinationPolicy
 from service.domain.outcomes import Reply, Request, Unreachable, UnreachableKind
 
@@ -30,13 +26,6 @@ RESPONSE_HEADERS_BYTES_MAX = 8 * 1024
 
 _READ_BYTES = 4 * 1024
 _CAUSES_MAX = 8
-
-# The line before it may have come by itself, so one at the start counts; one at the end leaves nothing to cut off.
-_BLANK_LINE = re.compile(rb"^\r?\n(?=.)", re.MULTILINE | re.DOTALL)
-# Enough for interim responses (RFC 9110, 15.2), which have heads too; a flood of blank lines is read at once.
-_INTERIM_HEADS_MAX = 64
-_CUTS_MAX = _INTERIM_HEADS_MAX
-_SWITCHING_PROTOCOLS = 101
 
 
 class Transport(Protocol):
@@ -54,8 +43,8 @@ class Transport(Protocol):
 class AiohttpTransport:
     """HTTP/1.1 by aiohttp: no redirects, cookies, proxies or decompression, and no address that the policy forbids.
 
-    Must be built inside a running event loop. Connections are kept alive and reused. aiohttp sends a POST again
-    never by itself: its retries on a closed connection are for idempotent methods.
+    Must be built inside a running event loop. Connections are kept alive and reused. aiohttp by itself sends only
+    idempotent requests again when a kept connection turns out to be closed, so that is done here.
 
     Args:
         policy: the destinations that are allowed.
@@ -63,7 +52,7 @@ class AiohttpTransport:
         connect_timeout_s: the limit for name resolution, TCP and TLS together.
         body_bytes_max: how much of a response's body is read; the connection of a longer one is closed.
         body_bytes_kept: how much of it a Reply has.
-        body_time_s: the limit for reading it, after the headers.
+        body_time_s: the limit for reading it, after the headers and within the request's own limit.
         resolver: answers for names, in place of the system's. It is not closed here.
         tls: the context that verifies receivers, in place of one with the system's authorities.
     """
@@ -90,6 +79,7 @@ class AiohttpTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
+            read_bufsize=body_bytes_max,
             # A content type is the caller's to say; aiohttp would guess one.
             skip_auto_headers=("Content-Type",),
             # The total is kept by post(): aiohttp rounds it up to whole seconds and counts the body in.
@@ -97,15 +87,17 @@ class AiohttpTransport:
         )
 
     async def post(self, request: Request) -> Reply | Unreachable:
-        """Make one request, with at most `request.timeout_s` until status and headers are there.
+        """Make one request, with at most `request.timeout_s` for everything.
 
-        A 2xx whose body breaks off, stalls or does not end is still a Reply, with `body_truncated`. Of the headers
-        those are kept that fit into 8 KiB together.
+        A response whose body breaks off, stalls or does not end is still a Reply, with `body_truncated`. Of the headers
+        those are kept that fit into 8 KiB together. A receiver may close a kept connection while the request is on its
+        way: the request is then sent once more on a new one, unless a byte of a response came.
         """
+        deadline_s = asyncio.get_running_loop().time() + request.timeout_s
         with calling(_host(request.url)) as call:
             try:
-                async with asyncio.timeout(request.timeout_s):
-                    response = await self._send(request)
+                async with asyncio.timeout_at(deadline_s):
+                    response = await self._send_or_send_again(request, call)
             except aiohttp.ConnectionTimeoutError:
                 return _timed_out(f"no connection within {self._connect_timeout_s:g} s", call)
             except TimeoutError:
@@ -113,7 +105,7 @@ class AiohttpTransport:
             except (aiohttp.ClientError, OSError, ValueError) as error:  # aiohttp refuses some URLs by ValueError
                 return _unreachable(error, call)
         try:
-            return await self._reply(response, call)
+            return await self._reply(response, call, deadline_s)
         finally:
             # Gives a connection whose body was read to its end back to the pool, and closes every other one.
             response.close()
@@ -121,6 +113,16 @@ class AiohttpTransport:
     async def close(self) -> None:
         """Close every connection. Requests under way fail."""
         await self._session.close()
+
+    async def _send_or_send_again(self, request: Request, call: Call) -> aiohttp.ClientResponse:
+        try:
+            return await self._send(request)
+        except aiohttp.ClientConnectionError:
+            if not isinstance(call.reused, HeadFirst) or call.reused.has_heard:
+                raise
+        # Others of the pool were probably closed with it.
+        call.must_connect = True
+        return await self._send(request)
 
     async def _send(self, request: Request) -> aiohttp.ClientResponse:
         headers = CIMultiDict(request.headers)
@@ -136,8 +138,9 @@ class AiohttpTransport:
             allow_redirects=False,
         )
 
-    async def _reply(self, response: aiohttp.ClientResponse, call: Call) -> Reply:
-        body, complete = await self._read_body(response.content)
+    async def _reply(self, response: aiohttp.ClientResponse, call: Call, deadline_s: float) -> Reply:
+        body_deadline_s = min(deadline_s, asyncio.get_running_loop().time() + self._body_time_s)
+        body, complete = await self._read_body(response.content, body_deadline_s)
         return Reply(
             http_status=response.status,
             headers=_kept_headers(response.raw_headers),
@@ -146,11 +149,11 @@ class AiohttpTransport:
             remote_address=call.remote_address,
         )
 
-    async def _read_body(self, content: aiohttp.StreamReader) -> tuple[bytes, bool]:
+    async def _read_body(self, content: aiohttp.StreamReader, deadline_s: float) -> tuple[bytes, bool]:
         """Return the body as far as it came within the limits, and whether that is all of it."""
         body = bytearray()
         try:
-            async with asyncio.timeout(self._body_time_s):
+            async with asyncio.timeout_at(deadline_s):
                 while len(body) < self._body_bytes_max:
                     part = await content.read(min(_READ_BYTES, self._body_bytes_max - len(body)))
                     if not part:
@@ -160,48 +163,6 @@ class AiohttpTransport:
         except (aiohttp.ClientError, OSError):
             # The status has decided the outcome; of the body the record says that some is missing.
             return bytes(body), False
-
-
-class HeadFirst(ResponseHandler):
-    """Gives aiohttp's parser the head of a response by itself, and what follows in a later call.
-
-    In one call the parser forgets a head that it has read when it cannot read what follows: a 204 with a body, bytes
-    after a Content-Length of 0, a bad chunk. A receiver that had accepted would be sent the same for days. In two, the
-    fault comes too late to undo the answer, and aiohttp closes the connection as it does for a later segment.
-
-    Interim responses (RFC 9110, section 15.2) are bounded: a receiver that never stops sending them would otherwise
-    keep the event loop busy parsing, beyond every timeout.
-    """
-
-    _interim_heads = 0
-
-    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
-        """Hand a response's head on to whoever waits for it, unless it is one interim response too many."""
-        message, _ = data
-        is_interim = message.code < 200 and message.code != _SWITCHING_PROTOCOLS
-        self._interim_heads = self._interim_heads + 1 if is_interim else 0
-        if self._interim_heads <= _INTERIM_HEADS_MAX:
-            super().feed_data(data, size)
-        elif self.exception() is None:
-            self.close()
-            self.set_exception(HttpProcessingError(message="too many interim responses"))
-
-    def data_received(self, data: bytes) -> None:
-        """Read what has come, up to the first fault."""
-        for piece in _pieces(data):
-            super().data_received(piece)
-            if self.exception() is not None:
-                # aiohttp's parser in Python would read on, and take what follows a bad head for a good one.
-                return
-
-
-def _pieces(data: bytes) -> Iterator[bytes]:
-    """Cut behind blank lines: one of them ends the head. Cutting the body too is what TCP does all the time."""
-    start = 0
-    for blank_line in islice(_BLANK_LINE.finditer(data), _CUTS_MAX):
-        yield data[start : blank_line.end()]
-        start = blank_line.end()
-    yield data[start:]
 
 
 def _host(url: str) -> str:

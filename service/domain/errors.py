@@ -181,10 +181,24 @@ class DiskFull(Unavailable):
     reason = ErrorReason.DISK_FULL
 
 
-class QuotaExceeded(Unavailable):
-    """A limit on how much may go on at once is reached."""
+class LimitReached(Unavailable):
+    """A limit is reached; `subject` says whose: a workspace, a method, or "server"."""
+
+    def __init__(self, message: str, *, subject: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.subject = subject
+
+
+class QuotaExceeded(LimitReached):
+    """As much goes on at once as may."""
 
     reason = ErrorReason.QUOTA_EXCEEDED
+
+
+class BacklogFull(LimitReached):
+    """As many notifications wait as may."""
+
+    reason = ErrorReason.BACKLOG_FULL
 
 
 class Draining(Unavailable):

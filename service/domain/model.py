@@ -56,9 +56,10 @@ class SchemaEnforcement(StrEnum):
 
 
 class SuspendReason(StrEnum):
-    """Why the server suspended a subscription."""
+    """Why the server suspended a subscription: its receiver said 410, or did nothing but fail for days."""
 
     GONE = "GONE"
+    FAILING = "FAILING"
 
 
 class AttemptOutcome(StrEnum):
@@ -81,6 +82,7 @@ class FailureReason(StrEnum):
     ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"
     MAX_AGE_REACHED = "MAX_AGE_REACHED"
     FORMAT_NOT_APPLICABLE = "FORMAT_NOT_APPLICABLE"
+    HOLD_EXPIRED = "HOLD_EXPIRED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,39 @@ class Suspension:
     reason: SuspendReason
 
 
+LANE_CONCURRENCY_AT_FIRST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a subscription's receiver does, as the outcomes of its attempts tell. The rules are in `health`.
+
+    `concurrency` is how many requests it may have under way. At 0 the lane is open: nothing is sent but one probe at a
+    time, from `open_until_ms` on. `successes` counts those since the concurrency changed, `narrowed_at_ms` is when it
+    was last reduced, `failed_probes` how often the lane was found to be still broken. `failures` are those in a row,
+    since `failing_since_ms`. `last_success_time_ms` is exact to a second.
+    """
+
+    concurrency: int = LANE_CONCURRENCY_AT_FIRST
+    successes: int = 0
+    narrowed_at_ms: int = 0
+    failed_probes: int = 0
+    open_until_ms: int | None = None
+    failing_since_ms: int | None = None
+    failures: int = 0
+    last_success_time_ms: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is sent but probes."""
+        return self.open_until_ms is not None
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the last outcome was a success."""
+        return self.last_success_time_ms is not None and self.failing_since_ms is None
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """Who is told, of what, and how."""
@@ -185,6 +220,8 @@ class Subscription:
     revision: int
     filter_is_shut: bool = False
     suspension: Suspension | None = None
+    max_rate_per_second: float | None = None
+    health: Health = Health()
 
     @property
     def name(self) -> str:
@@ -211,8 +248,10 @@ class Subscription:
                 return ""
             case SubscriptionState.SUSPENDED:
                 return self.suspension.reason if self.suspension else ""
+            case SubscriptionState.ACTIVE if self.filter_is_shut:
+                return "FILTER_TOO_SLOW"
             case SubscriptionState.ACTIVE:
-                return "FILTER_TOO_SLOW" if self.filter_is_shut else ""
+                return "BACKING_OFF" if self.health.is_open else ""
 
     @property
     def etag(self) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP POST as it goes on the wire. `timeout_s` covers everything from name resolution to the headers."""
+    """One HTTP POST as it goes on the wire. `timeout_s` covers everything from name resolution to the body."""
 
     url: str = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(repr=False)

@@ -11,7 +11,7 @@ from service.domain.errors import InvalidField, StateConflict, quoted
 from service.domain.filters import compile_filter
 from service.domain.headers import check_apart, check_api_key, check_headers
 from service.domain.ids import Ids, check_request_id, check_resource_id
-from service.domain.model import ApiKey, Format, RetryPolicy, SignatureScheme, SigningKey, Subscription
+from service.domain.model import ApiKey, Format, Health, RetryPolicy, SignatureScheme, SigningKey, Subscription
 from service.domain.names import OPERATIONAL_EVENT_TYPES, RESERVED_EVENT_TYPE_PREFIX, Workspace
 from service.domain.patterns import check_pattern, is_exact
 from service.domain.retry import check_policy
@@ -19,6 +19,8 @@ from service.domain.signing import check_key, new_key, shown_key
 
 _PATTERNS_MAX = 100
 _CONCURRENCY_MAX = 256
+_RATE_MIN = 0.01
+_RATE_MAX = 10_000
 # These take any text as their key; each of the others has a form of its own.
 _LITERAL_KEYS = frozenset({SignatureScheme.MESSAGEBIRD, SignatureScheme.GITHUB, SignatureScheme.STRIPE})
 
@@ -41,6 +43,7 @@ class SubscriptionFields(TypedDict, total=False):
     headers: Mapping[str, str]
     retry_policy: RetryPolicy | None
     max_concurrency: int | None
+    max_rate_per_second: float | None
     annotations: Mapping[str, str]
 
 
@@ -152,7 +155,7 @@ def unsaved_subscription(workspace: Workspace, fields: SubscriptionFields, *, no
 def changed(current: Subscription, fields: SubscriptionFields, *, now_ms: int, revision: int) -> Subscription:
     """Return a subscription with some of its fields changed.
 
-    Any change gives a shut filter another chance, and another URL ends a suspension.
+    Any change gives a shut filter another chance. Another URL ends a suspension, and nothing is known of its receiver.
 
     Raises:
         InvalidField: the new fields do not go together with those that stay.
@@ -164,6 +167,7 @@ def changed(current: Subscription, fields: SubscriptionFields, *, now_ms: int, r
         api_key=_with_stored_value(after.api_key, current.api_key),
         signing_keys=_signing_by(after.signature_scheme, current),
         suspension=current.suspension if after.url == current.url else None,
+        health=current.health if after.url == current.url else Health(),
     )
     _check_together(after)
     return after
@@ -201,6 +205,8 @@ def _check_optional(fields: SubscriptionFields) -> None:
         check_policy("subscription.retry_policy", policy)
     if (concurrency := fields.get("max_concurrency")) is not None:
         _check_concurrency(concurrency)
+    if (rate := fields.get("max_rate_per_second")) is not None:
+        _check_rate(rate)
     if (api_key := fields.get("api_key")) is not None:
         check_api_key("subscription.api_key", api_key)
 
@@ -208,6 +214,12 @@ def _check_optional(fields: SubscriptionFields) -> None:
 def _check_concurrency(concurrency: int) -> None:
     if not 1 <= concurrency <= _CONCURRENCY_MAX:
         raise InvalidField("subscription.max_concurrency", f"must be from 1 to {_CONCURRENCY_MAX}; got {concurrency}")
+
+
+def _check_rate(rate: float) -> None:
+    # Written so that NaN, which compares with nothing, is refused.
+    if not _RATE_MIN <= rate <= _RATE_MAX:
+        raise InvalidField("subscription.max_rate_per_second", f"must be {_RATE_MIN} to {_RATE_MAX:,}; got {rate}")
 
 
 def _check_patterns(patterns: Sequence[str]) -> None:

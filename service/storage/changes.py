@@ -131,20 +131,19 @@ def workspaces_after(tx: Transaction, number: int, *, limit: int) -> ChangedWork
     return ChangedWorkspaces(frozenset(row["workspace"] for row in rows), rows[-1]["number"] if rows else number)
 
 
-def prune(tx: Transaction, *, before_ms: int, limit: int) -> bool:
+def prune(tx: Transaction, *, before_ms: int, limit: int) -> int:
     """Delete the oldest changes, from at most `limit` rows, up to the last one made before a time.
 
     By their order and not each by its own time: what is left has no gap, whatever the clock did.
 
     Returns:
-        Whether some were deleted, so that there may be more.
+        How many were deleted; there may be more unless it is 0.
     """
     number = tx.rows(SELECT_PRUNABLE, before=before_ms, limit=limit)[0]["number"]
     if number is None:
-        return False
+        return 0
     tx.execute(ADVANCE_HORIZON, number=number)
-    tx.execute(DELETE_UP_TO, number=number)
-    return True
+    return tx.execute(DELETE_UP_TO, number=number)
 
 
 def _change(row: Row) -> Change:

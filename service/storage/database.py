@@ -5,9 +5,11 @@ This module knows no driver.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, LiteralString, Protocol, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, LiteralString, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 Value: TypeAlias = str | bytes | int | float | None
 """What a parameter may be. Booleans are stored as 0 and 1: pass `int(flag)`, for PostgreSQL does not convert."""
@@ -49,6 +51,21 @@ class Transaction(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Essential(Generic[T_co]):
+    """A work that says what has happened already, or gives back what was taken: it may use the last room of a disk.
+
+    Without it, what was done would be done again: the outcome of a request that a receiver has had, a lease of a
+    process that ends. New work is not essential, for it can wait or be refused.
+    """
+
+    work: Callable[[Transaction], T_co]
+
+    def __call__(self, tx: Transaction) -> T_co:
+        """Run the work."""
+        return self.work(tx)
+
+
 class Database(Protocol):
     """A database that runs works: plain functions of a transaction.
 
@@ -66,7 +83,7 @@ class Database(Protocol):
         work may have been committed. Cancelling the caller does not stop the work.
 
         Raises:
-            DiskFull: the disk has no room. Later writes may succeed.
+            DiskFull: the disk has no room, or only what is kept for an `Essential` work. Later writes may succeed.
             StorageUnavailable: too many works wait, or the database does not answer, or it is closed.
         """
         ...

@@ -36,8 +36,10 @@ SELECT_EVENT_SUMMARIES_BEFORE: Final[LiteralString] = f"""
     ORDER BY create_time DESC, id DESC LIMIT :limit
 """
 
+# Locked, or retention might delete the request, and then its event, before the event is read.
 SELECT_PUBLISH_REQUEST: Final[LiteralString] = """
-    SELECT fingerprint, event_id FROM publish_requests WHERE workspace = :workspace AND request_id = :request_id
+    SELECT fingerprint, event_id FROM publish_requests
+    WHERE workspace = :workspace AND request_id = :request_id {for_share}
 """
 
 EVENT_EXISTS: Final[LiteralString] = "SELECT id FROM events WHERE workspace = :workspace AND id = :id"
@@ -97,7 +99,7 @@ def taken_ids(tx: Transaction, workspace: Workspace, event_ids: Sequence[str]) -
 
 
 def find_requests(tx: Transaction, workspace: Workspace, request_ids: Sequence[str]) -> dict[str, PublishRequest]:
-    """Return those of the request_ids that were used before, by request_id."""
+    """Return those of the request_ids that were used before, by request_id. For a write: they stay until it ends."""
     found = tx.each(
         SELECT_PUBLISH_REQUEST,
         [{"workspace": workspace.key, "request_id": request_id} for request_id in request_ids],

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from itertools import compress
 from typing import Final, LiteralString
 
-from service.storage import changes
+from service.storage import changes, lanes
 from service.storage.changes import NewChange
 from service.storage.database import Transaction
 from service.storage.sweeps import SweepKind
 
 RETRY_NOW: Final[LiteralString] = """
     UPDATE notifications SET
-        state = 'READY', due_at = :now, held = 0, claim = claim + 1, schedule_step = 0, schedule_time = :now,
+        state = 'READY', due_at = :now, held = 0, tier = 0, claim = claim + 1, schedule_step = 0, schedule_time = :now,
         interruptions = 0, complete_time = NULL, failure_reason = NULL
     WHERE id = :id AND lease_owner IS NULL
-    RETURNING id
+    RETURNING subscription_uid
 """
 
 SELECT_PENDING_AFTER: Final[LiteralString] = """
@@ -35,7 +35,7 @@ CANCEL_PENDING: Final[LiteralString] = """
 """
 
 RELEASE_HELD: Final[LiteralString] = """
-    UPDATE notifications SET state = 'READY', due_at = :now, held = 0 WHERE id = :id AND held = 1
+    UPDATE notifications SET state = 'READY', due_at = :now, held = 0, tier = 1 WHERE id = :id AND held = 1
 """
 
 
@@ -70,10 +70,14 @@ def cancel(tx: Transaction, notification_ids: Sequence[str], *, now_ms: int) -> 
 def retry_now(tx: Transaction, notification_id: str, *, now_ms: int) -> bool:
     """Make a notification ready, whatever came of it, with its retry schedule from the beginning.
 
+    If its lane is open, a probe is due now: whoever asks for an attempt has reason to believe that it will succeed.
+
     Returns:
         Whether it could be done: not while an attempt is under way, also of one that was cancelled.
     """
-    if not tx.rows(RETRY_NOW, id=notification_id, now=now_ms):
+    retried = tx.rows(RETRY_NOW, id=notification_id, now=now_ms)
+    if not retried:
         return False
+    lanes.probe_now(tx, retried[0]["subscription_uid"], now_ms=now_ms)
     changes.append(tx, [NewChange(notification_id)], now_ms=now_ms)
     return True

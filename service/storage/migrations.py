@@ -12,6 +12,7 @@ from typing import Final
 import sqlite_utils
 from sqlite_utils import Migrations
 
+from service.domain.points import AtPoint, pass_by
 from service.storage import schema
 from service.storage.database import OpenError
 from service.storage.dialect import Dialect, render
@@ -52,7 +53,13 @@ def migrate(path: Path, *, migrations: Migrations = MIGRATIONS) -> list[str]:
         lock.release()
 
 
-def upgrade(connection: sqlite3.Connection, path: Path, *, migrations: Migrations = MIGRATIONS) -> list[str]:
+def upgrade(
+    connection: sqlite3.Connection,
+    path: Path,
+    *,
+    migrations: Migrations = MIGRATIONS,
+    at_point: AtPoint = pass_by,
+) -> list[str]:
     """Apply the migrations that a database lacks, all or none, and return their names. The caller holds the lock.
 
     Raises:
@@ -66,11 +73,13 @@ def upgrade(connection: sqlite3.Connection, path: Path, *, migrations: Migration
             pending = _pending(database, path, migrations)
             if pending:
                 migrations.apply(database)
+                at_point("migration.before_commit")
             connection.execute("COMMIT")
         finally:
             database.rollback()
     # Only now is it certain that the file is ours to change.
     keep_log(connection, path)
+    at_point("migrated")
     return pending
 
 

@@ -21,10 +21,11 @@ _COLUMNS: Final[LiteralString] = """
 INSERT_NOTIFICATION: Final[LiteralString] = """
     INSERT INTO notifications (
         id, workspace, event_id, subscription_uid, subscription_id, event_type, state, due_at, held, claim,
-        attempt_count, schedule_step, interruptions, create_time, complete_time, failure_reason, replay_id
+        attempt_count, schedule_step, interruptions, create_time, complete_time, failure_reason, replay_id, tier,
+        payload_size
     ) VALUES (
         :id, :workspace, :event_id, :subscription_uid, :subscription_id, :event_type, :state, :create_time, 0, 0,
-        0, 0, 0, :create_time, :complete_time, :failure_reason, :replay_id
+        0, 0, 0, :create_time, :complete_time, :failure_reason, :replay_id, :tier, :payload_size
     )
 """
 
@@ -53,7 +54,10 @@ SELECT_OF_SUBSCRIPTION_BEFORE: Final[LiteralString] = f"""
 
 @dataclass(frozen=True, slots=True)
 class NewNotification:
-    """A match that becomes a notification. One with a `failure_reason` is FAILED from the start, without an attempt."""
+    """A match that becomes a notification. One with a `failure_reason` is FAILED from the start, without an attempt.
+
+    `payload_size` is the event's, with its context, in bytes.
+    """
 
     id: str
     workspace: Workspace
@@ -64,6 +68,7 @@ class NewNotification:
     create_time_ms: int
     replay_id: str | None = None
     failure_reason: FailureReason | None = None
+    payload_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,9 @@ def insert(tx: Transaction, notifications: Sequence[NewNotification]) -> None:
                 "complete_time": new.create_time_ms if new.failure_reason else None,
                 "failure_reason": new.failure_reason,
                 "replay_id": new.replay_id,
+                # What is sent again can wait for what is new.
+                "tier": 0 if new.replay_id is None else 1,
+                "payload_size": new.payload_size,
             }
             for new in notifications
         ],

@@ -1,28 +1,39 @@
 """How a notification moves within the delivery engine, in SQL: due, claimed, held, and the ends of claims.
 
-A lane is the READY rows of one subscription. A claim turns a READY row into a WAITING one that is leased to this
-process; `claim` is its fencing token, which every claim, release, retry and cancel counts up and which is never given
-back. The lease lasts until the attempt is recorded, also where the notification was cancelled meanwhile.
+A lane is the READY rows of one subscription, in two tiers: fresh ones, and those that have waited before. A claim turns
+a READY row into a WAITING one that is leased to this process; `claim` is its fencing token, which every claim, release,
+retry and cancel counts up and which is never given back. The lease lasts until the attempt is recorded, also where the
+notification was cancelled meanwhile.
 Lanes, timer and leases are a partial index each, so that no query here looks at a row that it does not want.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Final, LiteralString
 
+from service.domain.health import PROBE_DELAY_MS_MAX
 from service.domain.model import FailureReason
 from service.domain.names import Workspace
 from service.storage import changes
 from service.storage.changes import NewChange
 from service.storage.database import Row, Transaction
 
-PROMOTE_DUE: Final[LiteralString] = """
-    UPDATE notifications SET state = 'READY', held = 0
-    WHERE id IN (
-        SELECT id FROM notifications
-        WHERE state = 'WAITING' AND due_at <= :now AND lease_owner IS NULL
-        ORDER BY due_at LIMIT :limit {skip_locked}
-    )
+SELECT_DUE: Final[LiteralString] = """
+    SELECT id, workspace, event_id, event_type, subscription_uid, subscription_id, held FROM notifications
+    WHERE state = 'WAITING' AND due_at <= :now AND lease_owner IS NULL
+    ORDER BY due_at LIMIT :limit {skip_locked}
+"""
+
+PROMOTE: Final[LiteralString] = (
+    "UPDATE notifications SET state = 'READY', held = 0 WHERE id = :id AND state = 'WAITING'"
+)
+
+EXPIRE_HELD: Final[LiteralString] = """
+    UPDATE notifications SET
+        state = 'FAILED', complete_time = :now, failure_reason = :failure_reason, held = 0, claim = claim + 1
+    WHERE id = :id AND held = 1 AND complete_time IS NULL
+    RETURNING id
 """
 
 SELECT_ABANDONED: Final[LiteralString] = """
@@ -47,6 +58,7 @@ SELECT_NEXT_DUE: Final[LiteralString] = """
 """
 
 # A loose index scan: each step is one probe of the lane index, so the cost is that of the lanes, not of the backlog.
+# Open lanes are passed over here, for there can be as many as there are receivers that are down.
 SELECT_LANES_AFTER: Final[LiteralString] = """
     WITH RECURSIVE lane (subscription_uid) AS (
         SELECT min(subscription_uid) FROM notifications WHERE state = 'READY' AND subscription_uid > :after
@@ -57,19 +69,26 @@ SELECT_LANES_AFTER: Final[LiteralString] = """
         )
         FROM lane WHERE lane.subscription_uid IS NOT NULL
     )
-    SELECT subscription_uid FROM lane WHERE subscription_uid IS NOT NULL LIMIT :limit
+    SELECT subscription_uid FROM lane
+    WHERE subscription_uid IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM lanes
+        WHERE lanes.subscription_uid = lane.subscription_uid AND open_until > :now AND open_until <= :latest
+    )
+    LIMIT :limit
 """
 
-CLAIM_FROM_LANE: Final[LiteralString] = """
+SELECT_READY: Final[LiteralString] = """
+    SELECT id, workspace, event_id, subscription_uid, claim, attempt_count, schedule_step,
+        coalesce(schedule_time, create_time) AS schedule_time, payload_size
+    FROM notifications
+    WHERE state = 'READY' AND subscription_uid = :subscription_uid AND tier = :tier
+    ORDER BY due_at LIMIT :limit {skip_locked}
+"""
+
+CLAIM: Final[LiteralString] = """
     UPDATE notifications SET
-        state = 'WAITING', due_at = :lease_end, lease_owner = :owner, claim = claim + 1, claim_time = :now
-    WHERE id IN (
-        SELECT id FROM notifications
-        WHERE state = 'READY' AND subscription_uid = :subscription_uid
-        ORDER BY tier, due_at LIMIT :limit {skip_locked}
-    )
-    RETURNING id, workspace, event_id, subscription_uid, claim, attempt_count, schedule_step,
-        coalesce(schedule_time, create_time) AS schedule_time
+        state = 'WAITING', due_at = :lease_end, lease_owner = :owner, claim = :claim, claim_time = :now
+    WHERE id = :id
 """
 
 HOLD_LANE: Final[LiteralString] = """
@@ -95,7 +114,7 @@ FINISH: Final[LiteralString] = """
 RETRY_LATER: Final[LiteralString] = """
     UPDATE notifications SET
         state = :state, due_at = :due_at, schedule_step = :schedule_step, interruptions = :interruptions,
-        lease_owner = NULL
+        lease_owner = NULL, tier = 1
     WHERE id = :id AND claim = :claim AND lease_owner IS NOT NULL AND complete_time IS NULL
     RETURNING id
 """
@@ -115,9 +134,10 @@ RELEASE_LEASE: Final[LiteralString] = """
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A notification that this process may attempt until its lease ends.
+    """A notification that this process may attempt until its lease ends, under the number `claim`.
 
-    `schedule_time_ms` is when its retry schedule began.
+    `schedule_time_ms` is when its retry schedule began. `payload_size` is the event's, with its context, in bytes; 0
+    where that was not yet noted when the notification was made.
     """
 
     notification_id: str
@@ -128,6 +148,7 @@ class Claimed:
     attempt_count: int
     schedule_step: int
     schedule_time_ms: int
+    payload_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +169,21 @@ class Abandoned:
 
 
 @dataclass(frozen=True, slots=True)
-class LaneClaim:
-    """How many notifications to claim from one lane, at most."""
+class Due:
+    """A waiting notification whose time has come: that of its retry, or the end of its hold."""
+
+    notification_id: str
+    workspace: Workspace
+    event_id: str
+    event_type: str
+    subscription_uid: str
+    subscription_id: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How many notifications one lane could start, at most."""
 
     subscription_uid: str
     limit: int
@@ -178,9 +212,36 @@ class Postponed:
     attempt_number: int | None = None
 
 
-def promote_due(tx: Transaction, *, now_ms: int, limit: int) -> int:
-    """Make the notifications ready whose time has come; return how many."""
-    return tx.execute(PROMOTE_DUE, now=now_ms, limit=limit)
+def due(tx: Transaction, *, now_ms: int, limit: int) -> list[Due]:
+    """Return the waiting notifications whose time has come, those first that have been due longest."""
+    return [
+        Due(
+            notification_id=row["id"],
+            workspace=Workspace.from_key(row["workspace"]),
+            event_id=row["event_id"],
+            event_type=row["event_type"],
+            subscription_uid=row["subscription_uid"],
+            subscription_id=row["subscription_id"],
+            held=bool(row["held"]),
+        )
+        for row in tx.rows(SELECT_DUE, now=now_ms, limit=limit)
+    ]
+
+
+def promote(tx: Transaction, notification_ids: Sequence[str]) -> None:
+    """Make waiting notifications ready."""
+    tx.each(PROMOTE, [{"id": each} for each in notification_ids])
+
+
+def expire_held(tx: Transaction, notification_ids: Sequence[str], *, now_ms: int) -> list[bool]:
+    """Fail notifications that were held for too long; say of each whether it was still held."""
+    expired = tx.each(
+        EXPIRE_HELD,
+        [{"id": each, "now": now_ms, "failure_reason": FailureReason.HOLD_EXPIRED.value} for each in notification_ids],
+    )
+    was_held = [bool(rows) for rows in expired]
+    changes.append(tx, [NewChange(each) for each in compress(notification_ids, was_held)], now_ms=now_ms)
+    return was_held
 
 
 def abandoned(tx: Transaction, *, owner: str, due_until_ms: int, limit: int) -> list[Abandoned]:
@@ -210,29 +271,44 @@ def next_due_ms(tx: Transaction, *, owner: str) -> int | None:
     return due_at
 
 
-def lanes_after(tx: Transaction, subscription_uid: str, *, limit: int) -> list[str]:
-    """Return the subscriptions that have READY notifications, in the order of uids, after `subscription_uid`."""
-    return [row["subscription_uid"] for row in tx.rows(SELECT_LANES_AFTER, after=subscription_uid, limit=limit)]
+def lanes_after(tx: Transaction, subscription_uid: str, *, now_ms: int, limit: int) -> list[str]:
+    """Return the subscriptions that have READY notifications, in the order of uids, after `subscription_uid`.
+
+    Those whose lanes are open and not to be probed yet are left out.
+    """
+    # As in health.concurrency_now: a probe is never further away than its longest delay.
+    latest_ms = now_ms + PROBE_DELAY_MS_MAX
+    rows = tx.rows(SELECT_LANES_AFTER, after=subscription_uid, now=now_ms, latest=latest_ms, limit=limit)
+    return [row["subscription_uid"] for row in rows]
 
 
-def claim(
-    tx: Transaction, lanes: Sequence[LaneClaim], *, owner: str, now_ms: int, lease_end_ms: int
-) -> list[list[Claimed]]:
-    """Lease the notifications of each lane that have been due longest; return them lane by lane."""
-    claimed = tx.each(
-        CLAIM_FROM_LANE,
+def ready(tx: Transaction, demands: Sequence[Demand], *, tier: int) -> list[list[Claimed]]:
+    """Return what `claim` may take of one tier, lane by lane, in each lane those first that have been due longest.
+
+    They stay as they are until this transaction ends. Each has the number that its claim would have.
+    """
+    found = tx.each(
+        SELECT_READY,
+        [{"subscription_uid": each.subscription_uid, "tier": tier, "limit": each.limit} for each in demands],
+    )
+    return [[_claimable(row) for row in rows] for rows in found]
+
+
+def claim(tx: Transaction, ready: Sequence[Claimed], *, owner: str, now_ms: int, lease_end_ms: int) -> None:
+    """Lease notifications that this transaction has found ready."""
+    tx.each(
+        CLAIM,
         [
             {
-                "subscription_uid": lane.subscription_uid,
-                "limit": lane.limit,
+                "id": each.notification_id,
+                "claim": each.claim,
                 "owner": owner,
                 "now": now_ms,
                 "lease_end": lease_end_ms,
             }
-            for lane in lanes
+            for each in ready
         ],
     )
-    return [[_claimed(row) for row in rows] for rows in claimed]
 
 
 def hold(tx: Transaction, subscription_uid: str, *, hold_end_ms: int, limit: int) -> int:
@@ -320,14 +396,15 @@ def _log_ends(tx: Transaction, ends: Sequence[Finished | Postponed], current: Se
     )
 
 
-def _claimed(row: Row) -> Claimed:
+def _claimable(row: Row) -> Claimed:
     return Claimed(
         notification_id=row["id"],
         workspace=Workspace.from_key(row["workspace"]),
         event_id=row["event_id"],
         subscription_uid=row["subscription_uid"],
-        claim=row["claim"],
+        claim=row["claim"] + 1,
         attempt_count=row["attempt_count"],
         schedule_step=row["schedule_step"],
         schedule_time_ms=row["schedule_time"],
+        payload_size=row["payload_size"],
     )

@@ -77,7 +77,7 @@ LOCK_LIVING: Final[LiteralString] = """
 """
 
 SELECT_PAST_EVENTS: Final[LiteralString] = """
-    SELECT id, event_type, create_time, matched_count, payload_size FROM events
+    SELECT id, event_type, create_time, matched_count, payload_size + length(context_json) AS payload_size FROM events
     WHERE workspace = :workspace AND (create_time, id) > (:after_time, :after_id) AND create_time < :end_time
     ORDER BY create_time, id LIMIT :limit
 """

@@ -291,9 +291,16 @@ V3: Final[tuple[LiteralString, ...]] = (
     )
     """,
     # What retention reads, oldest first.
-    "CREATE INDEX events_by_age ON events (create_time)",
+    # Their order tells events of the same time apart, so that a slice can go on behind any of them.
+    "CREATE INDEX events_by_age ON events (create_time, workspace, id)",
     "CREATE INDEX publish_requests_by_age ON publish_requests (create_time)",
     "CREATE INDEX management_requests_by_age ON management_requests (create_time)",
-    "CREATE INDEX replays_by_age ON replays (complete_time) WHERE complete_time IS NOT NULL",
-    "CREATE INDEX subscriptions_by_deletion ON subscriptions (delete_time) WHERE delete_time IS NOT NULL",
+    "CREATE INDEX replays_by_age ON replays (complete_time, id) WHERE complete_time IS NOT NULL",
+    "CREATE INDEX replays_running_in ON replays (workspace, position_time) WHERE state = 'RUNNING'",
+    "CREATE INDEX subscriptions_by_deletion ON subscriptions (delete_time, uid) WHERE delete_time IS NOT NULL",
+    # Whether a watch could still be told of a notification that has ended. Publishing, which tells of new ones, adds
+    # nothing to it.
+    "CREATE INDEX changes_of_ended ON changes (notification_id) WHERE complete_time IS NOT NULL",
+    # Up to which revision tombstones may be gone: whoever knows the rules as of an earlier one must read all of them.
+    "ALTER TABLE workspaces ADD COLUMN forgotten_revision BIGINT NOT NULL DEFAULT 0",
 )

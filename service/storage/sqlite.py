@@ -5,7 +5,7 @@ The threads run the works on the connections of `sqlite_connections` and carry t
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -14,6 +14,7 @@ from typing import Any, Self, TypeAlias
 from sqlite_utils import Migrations
 
 from service.domain.errors import StorageUnavailable
+from service.domain.points import AtPoint, pass_by
 from service.storage.database import FatalStorageError, T, Transaction
 from service.storage.migrations import MIGRATIONS, latest, migrate, schema_version, upgrade
 from service.storage.sqlite_connections import (
@@ -26,6 +27,7 @@ from service.storage.sqlite_connections import (
     caused_by,
     unavailable,
 )
+from service.storage.sqlite_disk import BALLAST_BYTES_DEFAULT, ROOM_BYTES_DEFAULT, Disk
 from service.storage.sqlite_file import BUSY_TIMEOUT_S, ServerLock, connect, connect_reader
 
 _Job: TypeAlias = tuple[Work, "asyncio.Future[Any]"]
@@ -111,8 +113,12 @@ class SqliteDatabase:
         on_fatal: Callable[[FatalStorageError], None],
         batch_works_max: int,
         waiting_works_max: int,
+        measure_commit: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext(),
+        at_point: AtPoint = pass_by,
     ) -> None:
+        self._at_point = at_point
         self._lock = lock
+        self._measure_commit = measure_commit
         self._writer = writer
         self._on_fatal = on_fatal
         self._batch_works_max = batch_works_max
@@ -143,11 +149,15 @@ class SqliteDatabase:
         waiting_works_max: int = 10_000,
         log_bytes_max: int = LOG_BYTES_MAX,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
+        measure_commit: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext(),
+        ballast_bytes: int = BALLAST_BYTES_DEFAULT,
+        room_bytes: int = ROOM_BYTES_DEFAULT,
+        at_point: AtPoint = pass_by,
     ) -> Self:
         """Open the database at `path`, creating it or bringing its schema up to date first. Blocks; for start-up.
 
         Args:
-            path: the file. `<path>.lock`, `<path>-wal` and `<path>-shm` are kept beside it.
+            path: the file. `<path>.lock`, `<path>.ballast`, `<path>-wal` and `<path>-shm` are kept beside it.
             on_fatal: called once, on the event loop, when the storage breaks; it should stop the process.
             migrations: the schema.
             readers: how many reads run at the same time.
@@ -155,6 +165,9 @@ class SqliteDatabase:
             waiting_works_max: how many writes, and how many reads, may wait; one more is refused.
             log_bytes_max: see `SqliteWriter`.
             busy_timeout_s: how long to wait for an administrative command that is writing.
+            measure_commit: entered around each commit with the number of its works, on the writer's thread.
+            ballast_bytes, room_bytes: see `Disk`.
+            at_point: see `points`.
 
         Raises:
             OpenError: it cannot be opened; see `sqlite_file` and `migrations`.
@@ -162,18 +175,22 @@ class SqliteDatabase:
         with ExitStack() as undo:
             lock = ServerLock.acquire(path)
             undo.callback(lock.release)
+            disk = Disk(path, ballast_bytes=ballast_bytes, room_bytes=room_bytes)
+            disk.prepare()
             connection = undo.enter_context(closing(connect(path, busy_timeout_s=busy_timeout_s)))
-            upgrade(connection, path, migrations=migrations)
+            upgrade(connection, path, migrations=migrations, at_point=at_point)
             reading = [
                 undo.enter_context(closing(connect_reader(path, busy_timeout_s=busy_timeout_s))) for _ in range(readers)
             ]
             database = cls(
                 lock=lock,
-                writer=SqliteWriter(connection, path, log_bytes_max=log_bytes_max),
+                writer=SqliteWriter(connection, path, log_bytes_max=log_bytes_max, disk=disk, at_point=at_point),
                 readers=[SqliteReader(connection, path) for connection in reading],
                 on_fatal=on_fatal,
                 batch_works_max=batch_works_max,
                 waiting_works_max=waiting_works_max,
+                measure_commit=measure_commit,
+                at_point=at_point,
             )
             undo.pop_all()
         return database
@@ -182,6 +199,10 @@ class SqliteDatabase:
     def stats(self) -> WriterStats:
         """What the writer has done since the database was opened."""
         return self._writer.stats
+
+    def log_bytes(self) -> int:
+        """Return how long the write-ahead log is now."""
+        return self._writer.log_bytes()
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run a work and return its result once it is committed; see `Database.write`."""
@@ -212,10 +233,12 @@ class SqliteDatabase:
     def _write_until_closed(self) -> None:
         with self._stopping_on_failure(self._writes):
             while jobs := self._writes.take(self._batch_works_max):
-                results = self._writer.run_batch([work for work, _ in jobs])
+                with self._measure_commit(len(jobs)):
+                    results = self._writer.run_batch([work for work, _ in jobs])
                 # Told before the answers, so that no caller learns of it first and comes back to an open door.
                 self._report(self._writer.fatal)
                 self._writes.hand_back(jobs, results)
+                self._at_point("answered")
                 self._writer.checkpoint_if_due()
                 self._report(self._writer.fatal)
         # The last connection to close copies the log, which only the writer may do: it waits for the readers.

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, LiteralString, NamedTuple, TypeAlias, TypeVar
 
+from service.domain.clock import Clock, SystemClock
 from service.domain.errors import DiskFull, StorageUnavailable
-from service.storage.database import FatalStorageError, Row, Transaction, Value
+from service.domain.points import AtPoint, pass_by
+from service.storage.database import Essential, FatalStorageError, Row, Transaction, Value
 from service.storage.dialect import Dialect, render
+from service.storage.sqlite_disk import Disk, OpenFiles, is_no_room
 from service.storage.sqlite_file import primary_code
 
 Work: TypeAlias = Callable[[Transaction], Any]
@@ -22,7 +25,18 @@ _E = TypeVar("_E", bound=Exception)
 
 LOG_BYTES_MAX: Final = 4 * 1024 * 1024  # 1,000 pages, as SQLite's own default
 _BROKEN: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_NOT_NOW: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM})
+_NOT_NOW: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+_REFUSED_WRITES: Final = frozenset({sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
+_LOOK_EVERY_S: Final = 1.0
+_CLOCK: Final = SystemClock()
 
 
 class WorkResult(NamedTuple):
@@ -83,9 +97,21 @@ class SqliteWriter:
         path: the database file.
         log_bytes_max: how long the write-ahead log grows before it is copied into the database. A reader that stays
             on an old snapshot, or one large transaction, can make it longer.
+        disk: that of the database; by default one without a ballast.
+        clock: tells when it is time to look at disk and files again, once a second.
+        at_point: called at points where the process may be made to end; see CONTRIBUTING.md.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, *, log_bytes_max: int) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        *,
+        log_bytes_max: int,
+        disk: Disk | None = None,
+        clock: Clock = _CLOCK,
+        at_point: AtPoint = pass_by,
+    ) -> None:
         connection.row_factory = sqlite3.Row
         connection.execute(f"PRAGMA journal_size_limit = {int(log_bytes_max)}")
         self.stats = WriterStats()
@@ -96,26 +122,25 @@ class SqliteWriter:
         self._log_path = f"{path.resolve()}-wal"
         self._log_bytes_max = log_bytes_max
         self._checkpoint_at_bytes = log_bytes_max
+        self._disk = disk or Disk(path, ballast_bytes=0)
+        self._files = OpenFiles(path)
+        self._clock = clock
+        self._look_at_s = clock.monotonic_s()
+        self._at_point = at_point
 
     def run_batch(self, works: Sequence[Work]) -> list[WorkResult]:
         """Run works in one transaction and commit it; return the result of each, in order. Raises nothing.
 
         A work that raises is undone alone. Where SQLite gives up the transaction, or the commit fails, every work of
-        the batch fails. A broken file sets `fatal`, and from then on every work fails.
+        the batch fails. A broken or missing file sets `fatal`, and from then on every work fails. While the disk is
+        full only what is `Essential` is run, in the room that was kept for it.
         """
+        self._look_around()
         if self.fatal is not None:
             return [WorkResult(None, unavailable(self.fatal)) for _ in works]
-        try:
-            # Immediate: a deferred transaction that reads first can fail at its first write, and no wait would help.
-            self._connection.execute("BEGIN IMMEDIATE")
-            results = [self._run(work) for work in works]
-            self._connection.execute("COMMIT")
-        except _GroupLost as lost:
-            return self._lose(works, lost.__cause__ or lost)
-        except (sqlite3.Error, MemoryError) as error:
-            return self._lose(works, error)
-        self.stats.commits += 1
-        self.stats.works += len(works)
+        results = _refuse(works) if self._disk.is_full else self._run_group(works)
+        if self._disk.is_full and self.fatal is None:
+            self._run_essential(works, results)
         return results
 
     def checkpoint_if_due(self) -> None:
@@ -124,8 +149,11 @@ class SqliteWriter:
         SQLite starts the log from its beginning once all of it is copied and no reader needs it, and cuts the file
         back to `journal_size_limit` then. So the file is longer than that only if there is something to copy.
         """
-        log_bytes = self._log_bytes()
-        if log_bytes <= self._log_bytes_max:
+        log_bytes = self.log_bytes()
+        if self._disk.is_full:
+            # What is copied makes room inside the log, and there may be no other.
+            self._checkpoint("PRAGMA wal_checkpoint(PASSIVE)")
+        elif log_bytes <= self._log_bytes_max:
             self._checkpoint_at_bytes = self._log_bytes_max
         elif log_bytes > self._checkpoint_at_bytes:
             self._checkpoint("PRAGMA wal_checkpoint(PASSIVE)")
@@ -137,6 +165,45 @@ class SqliteWriter:
         if self.fatal is None:
             self._checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
+
+    def _look_around(self) -> None:
+        """See how disk and files are, at most once a second, and at once after the disk ran out of room."""
+        now_s = self._clock.monotonic_s()
+        if now_s < self._look_at_s:
+            return
+        self._look_at_s = now_s + _LOOK_EVERY_S
+        self._disk.look()
+        missing = self._files.missing()
+        if missing is not None and self.fatal is None:
+            self.fatal = FatalStorageError(missing)
+
+    def _run_group(self, works: Sequence[Work]) -> list[WorkResult]:
+        try:
+            # Immediate: a deferred transaction that reads first can fail at its first write, and no wait would help.
+            self._connection.execute("BEGIN IMMEDIATE")
+            results = [self._run(work) for work in works]
+            self._at_point("commit.before")
+            self._connection.execute("COMMIT")
+        except _GroupLost as lost:
+            return self._lose(works, lost.__cause__ or lost)
+        except (sqlite3.Error, MemoryError) as error:
+            return self._lose(works, error)
+        self._at_point("commit.after")
+        self.stats.commits += 1
+        self.stats.works += len(works)
+        return results
+
+    def _run_essential(self, works: Sequence[Work], results: list[WorkResult]) -> None:
+        """Run the essential works among those that found no room, and put what came of them into the results."""
+        numbers = [
+            number
+            for number, (work, result) in enumerate(zip(works, results, strict=True))
+            if isinstance(work, Essential) and isinstance(result.error, DiskFull)
+        ]
+        if numbers:
+            again = self._run_group([works[number] for number in numbers])
+            for number, result in zip(numbers, again, strict=True):
+                results[number] = result
 
     def _run(self, work: Work) -> WorkResult:
         self._connection.execute("SAVEPOINT work")
@@ -153,6 +220,7 @@ class SqliteWriter:
         # would run the next ones outside any transaction.
         if not self._connection.in_transaction or primary_code(error) in _BROKEN:
             raise _GroupLost from error
+        self._note(error)
         self._connection.execute("ROLLBACK TO work")
         self._connection.execute("RELEASE work")
 
@@ -160,18 +228,35 @@ class SqliteWriter:
         if self._connection.in_transaction:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
-        self.fatal = self.fatal or _fatal(error, self._path)
-        return [WorkResult(None, _disk_full(error) if _is_full(error) else unavailable(error)) for _ in works]
+        is_full = self._note(error)
+        return [WorkResult(None, _disk_full(error) if is_full else unavailable(error)) for _ in works]
+
+    def _note(self, error: BaseException) -> bool:
+        """Note what an error of SQLite's says about the disk: that it is broken, or that it is full, and return that.
+
+        Some of what a full disk or a quota causes is an input/output error to SQLite, so the file system is asked.
+        """
+        refusal = self._disk.refusal() if getattr(error, "sqlite_errorcode", None) in _REFUSED_WRITES else None
+        is_full = _is_full(error) or is_no_room(refusal)
+        if is_full:
+            self._disk.ran_out()
+            self._look_at_s = self._clock.monotonic_s()
+        elif primary_code(error) in _BROKEN:
+            self.fatal = self.fatal or _fatal(error, self._path, refusal)
+        return is_full
 
     def _checkpoint(self, statement: str) -> None:
+        self._at_point("checkpoint.before")
         try:
             self._connection.execute(statement).fetchall()
             self.stats.checkpoints += 1
         except sqlite3.Error as error:
             # A full disk or a busy file loses nothing: what was committed is in the log, and the log is read too.
-            self.fatal = self.fatal or _fatal(error, self._path)
+            self._note(error)
+        self._at_point("checkpoint.after")
 
-    def _log_bytes(self) -> int:
+    def log_bytes(self) -> int:
+        """Return how long the log is now; 0 where there is none."""
         try:
             return os.stat(self._log_path).st_size
         except OSError:
@@ -199,7 +284,8 @@ class SqliteReader:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
         except BaseException as error:  # as in SqliteWriter._run
-            self.fatal = self.fatal or _fatal(error, self._path)
+            if primary_code(error) in _BROKEN:
+                self.fatal = self.fatal or _fatal(error, self._path)
             return WorkResult(None, _for_caller(error))
 
     def close(self) -> None:
@@ -220,6 +306,10 @@ def _for_caller(error: BaseException) -> BaseException:
     return error
 
 
+def _refuse(works: Sequence[Work]) -> list[WorkResult]:
+    return [WorkResult(None, DiskFull("the disk of the database is full")) for _ in works]
+
+
 def _disk_full(cause: BaseException) -> DiskFull:
     """Return a new DiskFull for one caller."""
     return caused_by(cause, DiskFull("the disk of the database is full"))
@@ -230,12 +320,15 @@ def unavailable(cause: BaseException) -> StorageUnavailable:
     return caused_by(cause, StorageUnavailable("the database does not answer"))
 
 
-def _fatal(error: BaseException, path: Path) -> FatalStorageError | None:
-    """Return the error to stop the process with, or None if this one is no reason to."""
-    if primary_code(error) not in _BROKEN:
-        return None
+def _fatal(error: BaseException, path: Path, refusal: OSError | None = None) -> FatalStorageError:
+    """Return the error to stop the process with. `refusal` is what the file system has against a write, if anything."""
     name: str = getattr(error, "sqlite_errorname", "unknown")
-    return caused_by(error, FatalStorageError(f"the database {path} is broken: {error} ({name})"))
+    if primary_code(error) == sqlite3.SQLITE_IOERR:
+        reason = f"{error}, {name}" if refusal is None else f"{error}, {name}: {refusal.strerror}"
+        sentence = f"the disk of the database {path} failed ({reason}); mend it and start the server again"
+    else:
+        sentence = f"the database {path} is damaged ({error}, {name}); restore it from a backup"
+    return caused_by(error, FatalStorageError(sentence))
 
 
 def _is_full(error: BaseException) -> bool:

@@ -14,9 +14,21 @@ from typing import Final, Self
 import sqlite_utils
 
 from service.storage.database import OpenError
+from service.storage.sqlite_disk import Disk, is_no_room
 
 BUSY_TIMEOUT_S: Final = 5.0
 _STATEMENTS_CACHED: Final = 512
+SETTINGS: Final = (
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "mmap_size = 0",
+    # Savepoints and sorting would spill into files elsewhere, whose disk could be full while the database's is not.
+    "temp_store = MEMORY",
+    # What is deleted is overwritten with zeros: an erased signing key must not stay behind in the file.
+    "secure_delete = ON",
+    "wal_autocheckpoint = 0",
+)
+"""The PRAGMAs of every connection, which durability and what is written where rest on."""
 
 
 class ServerLock:
@@ -111,6 +123,8 @@ def _sentence(path: Path, error: sqlite3.Error) -> str:
             return f"{path} is locked by another program; try again when that has finished"
         case sqlite3.SQLITE_FULL:
             return f"{path} cannot be opened: the disk is full"
+        case sqlite3.SQLITE_IOERR if is_no_room(Disk(path).refusal()):
+            return f"{path} cannot be opened: the disk is full"
         case _:
             return f"{path} cannot be opened: {error}"
 
@@ -152,18 +166,16 @@ def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Co
 def _set_up(connection: sqlite3.Connection) -> None:
     # sqlite-utils would let every plugin that the operator has installed change this connection.
     sqlite_utils.Database(connection, execute_plugins=False)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA mmap_size = 0")
-    # What is deleted is overwritten with zeros: an erased signing key must not stay behind in the file.
-    connection.execute("PRAGMA secure_delete = ON")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    for setting in SETTINGS:
+        connection.execute(f"PRAGMA {setting}")
 
 
 def _create_private(path: Path) -> None:
     """Create the file, if there is none, for its owner alone: it holds signing keys. Its log gets the same rights."""
+    # A file that is there must not be opened here: to close it again would drop every lock that this process has on it
+    # (POSIX), and the next administrative command would take itself for the last user and delete the log.
     with suppress(OSError):  # What is wrong with the file is SQLite's to say.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def connect_reader(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:

@@ -1,4 +1,4 @@
-"""Subscriptions in SQL, each with its signing keys."""
+"""Subscriptions in SQL, each with its signing keys, and with what its lane knows of its receiver."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from service.domain.errors import ResourceNotFound
 from service.domain.model import (
     ApiKey,
     Format,
+    Health,
     SignatureScheme,
     SigningKey,
     Subscription,
@@ -16,23 +17,23 @@ from service.domain.model import (
 )
 from service.domain.names import Workspace
 from service.domain.patterns import may_match_operational
-from service.storage import signing_keys, workspaces
+from service.storage import lanes, signing_keys, workspaces
 from service.storage.database import Row, Transaction, Value
 from service.storage.encoding import from_text, to_text
 from service.storage.retry_policies import policy_of, policy_text
 
 _COLUMNS: Final[LiteralString] = """
     uid, workspace, id, display_name, url, event_types, attribute_filters, enabled, format, signature_scheme,
-    headers, retry_policy, max_concurrency, annotations, create_time, update_time, revision, filter, filter_is_shut,
-    api_key_header, api_key_value, suspend_time, suspend_reason
+    headers, retry_policy, max_concurrency, max_rate_per_second, annotations, create_time, update_time, revision,
+    filter, filter_is_shut, api_key_header, api_key_value, suspend_time, suspend_reason
 """
 
 INSERT_SUBSCRIPTION: Final[LiteralString] = f"""
     INSERT INTO subscriptions ({_COLUMNS}, wants_operational_events, sweep_after) VALUES (
         :uid, :workspace, :id, :display_name, :url, :event_types, :attribute_filters, :enabled, :format,
-        :signature_scheme, :headers, :retry_policy, :max_concurrency, :annotations, :create_time, :update_time,
-        :revision, :filter, :filter_is_shut, :api_key_header, :api_key_value, :suspend_time, :suspend_reason,
-        :wants_operational_events, ''
+        :signature_scheme, :headers, :retry_policy, :max_concurrency, :max_rate_per_second, :annotations,
+        :create_time, :update_time, :revision, :filter, :filter_is_shut, :api_key_header, :api_key_value,
+        :suspend_time, :suspend_reason, :wants_operational_events, ''
     )
 """
 
@@ -64,10 +65,11 @@ UPDATE_SUBSCRIPTION: Final[LiteralString] = """
     UPDATE subscriptions SET
         display_name = :display_name, url = :url, event_types = :event_types, attribute_filters = :attribute_filters,
         enabled = :enabled, format = :format, signature_scheme = :signature_scheme, headers = :headers,
-        retry_policy = :retry_policy, max_concurrency = :max_concurrency, annotations = :annotations,
-        update_time = :update_time, revision = :revision, filter = :filter, filter_is_shut = :filter_is_shut,
-        api_key_header = :api_key_header, api_key_value = :api_key_value, suspend_time = :suspend_time,
-        suspend_reason = :suspend_reason, wants_operational_events = :wants_operational_events
+        retry_policy = :retry_policy, max_concurrency = :max_concurrency,
+        max_rate_per_second = :max_rate_per_second, annotations = :annotations, update_time = :update_time,
+        revision = :revision, filter = :filter, filter_is_shut = :filter_is_shut, api_key_header = :api_key_header,
+        api_key_value = :api_key_value, suspend_time = :suspend_time, suspend_reason = :suspend_reason,
+        wants_operational_events = :wants_operational_events
     WHERE uid = :uid
 """
 
@@ -144,7 +146,7 @@ def insert(tx: Transaction, subscription: Subscription) -> None:
 def find(tx: Transaction, workspace: Workspace, subscription_id: str) -> Subscription | None:
     """Return the living subscription of this name, or None."""
     found = tx.rows(SELECT_SUBSCRIPTION, workspace=workspace.key, id=subscription_id)
-    return _with_keys(tx, found)[0] if found else None
+    return _whole(tx, found)[0] if found else None
 
 
 def get(tx: Transaction, workspace: Workspace, subscription_id: str) -> Subscription:
@@ -162,13 +164,13 @@ def get(tx: Transaction, workspace: Workspace, subscription_id: str) -> Subscrip
 def find_by_uid(tx: Transaction, uids: Sequence[str]) -> dict[str, Subscription]:
     """Return the living ones among these subscriptions, by uid."""
     found = tx.each(SELECT_LIVE_BY_UID, [{"uid": uid} for uid in uids])
-    return {each.uid: each for each in _with_keys(tx, [row for rows in found for row in rows])}
+    return {each.uid: each for each in _whole(tx, [row for rows in found for row in rows])}
 
 
 def after(tx: Transaction, workspace: Workspace, subscription_id: str, *, limit: int) -> list[Subscription]:
     """Return living subscriptions in the order of their ids, from the one after `subscription_id` on."""
     rows = tx.rows(SELECT_SUBSCRIPTIONS_AFTER, workspace=workspace.key, after=subscription_id, limit=limit)
-    return _with_keys(tx, rows)
+    return _whole(tx, rows)
 
 
 def id_of_display_name(tx: Transaction, workspace: Workspace, display_name: str) -> str | None:
@@ -197,7 +199,7 @@ def rules_since(tx: Transaction, workspace: Workspace, revision: int, *, limit: 
 
 
 def update(tx: Transaction, subscription: Subscription) -> None:
-    """Replace all of a subscription but its name, its creation time and its keys."""
+    """Replace all of a subscription but its name, its creation time, its keys and how its receiver does."""
     tx.execute(UPDATE_SUBSCRIPTION, uid=subscription.uid, **_changeable(subscription))
 
 
@@ -221,7 +223,7 @@ def suspend(tx: Transaction, uid: str, suspension: Suspension, *, url: str | Non
         suspend_reason=suspension.reason.value,
         revision=workspaces.bump_revision(tx, found.workspace.key),
     )
-    return _with_keys(tx, changed)[0] if changed else None
+    return _whole(tx, changed)[0] if changed else None
 
 
 def shut_filter(tx: Transaction, uid: str, text: str) -> bool:
@@ -250,6 +252,7 @@ def delete(tx: Transaction, uid: str, *, revision: int, now_ms: int) -> None:
     """Turn a subscription into a tombstone without secrets, whose pending notifications are to be cancelled."""
     tx.execute(DELETE_SUBSCRIPTION, uid=uid, revision=revision, now=now_ms)
     signing_keys.delete(tx, uid)
+    lanes.forget(tx, [uid])
 
 
 def _changeable(subscription: Subscription) -> dict[str, Value]:
@@ -264,6 +267,7 @@ def _changeable(subscription: Subscription) -> dict[str, Value]:
         "headers": to_text(subscription.headers),
         "retry_policy": policy_text(subscription.retry_policy),
         "max_concurrency": subscription.max_concurrency,
+        "max_rate_per_second": subscription.max_rate_per_second,
         "annotations": to_text(subscription.annotations),
         "update_time": subscription.update_time_ms,
         "revision": subscription.revision,
@@ -277,12 +281,13 @@ def _changeable(subscription: Subscription) -> dict[str, Value]:
     }
 
 
-def _with_keys(tx: Transaction, rows: Sequence[Row]) -> list[Subscription]:
-    keys = signing_keys.of(tx, [row["uid"] for row in rows])
-    return [_subscription(row, own_keys) for row, own_keys in zip(rows, keys, strict=True)]
+def _whole(tx: Transaction, rows: Sequence[Row]) -> list[Subscription]:
+    uids = [row["uid"] for row in rows]
+    parts = zip(rows, signing_keys.of(tx, uids), lanes.health_of(tx, uids), strict=True)
+    return [_subscription(row, own_keys, health) for row, own_keys, health in parts]
 
 
-def _subscription(row: Row, own_keys: tuple[SigningKey, ...]) -> Subscription:
+def _subscription(row: Row, own_keys: tuple[SigningKey, ...], health: Health) -> Subscription:
     return Subscription(
         workspace=Workspace.from_key(row["workspace"]),
         id=row["id"],
@@ -299,12 +304,14 @@ def _subscription(row: Row, own_keys: tuple[SigningKey, ...]) -> Subscription:
         headers=from_text(row["headers"]),
         retry_policy=policy_of(row["retry_policy"]),
         max_concurrency=row["max_concurrency"],
+        max_rate_per_second=row["max_rate_per_second"],
         annotations=from_text(row["annotations"]),
         signing_keys=own_keys,
         create_time_ms=row["create_time"],
         update_time_ms=row["update_time"],
         revision=row["revision"],
         filter_is_shut=bool(row["filter_is_shut"]),
+        health=health,
         suspension=(
             None
             if row["suspend_time"] is None

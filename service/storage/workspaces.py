@@ -6,6 +6,8 @@ from service.storage.database import Transaction
 
 READ_REVISION: Final[LiteralString] = "SELECT revision FROM workspaces WHERE workspace = :workspace"
 
+READ_FORGOTTEN: Final[LiteralString] = "SELECT forgotten_revision FROM workspaces WHERE workspace = :workspace"
+
 LOCK_REVISION: Final[LiteralString] = """
     SELECT revision FROM workspaces WHERE workspace = :workspace {for_share}
 """
@@ -25,6 +27,12 @@ def revision(tx: Transaction, workspace: str) -> int:
     """Return the revision of a workspace's subscriptions; 0 before the first change."""
     found = tx.rows(READ_REVISION, workspace=workspace)
     return int(found[0]["revision"]) if found else 0
+
+
+def forgotten_revision(tx: Transaction, workspace: str) -> int:
+    """Return the revision up to which tombstones may be gone: what changed since an earlier one cannot be told."""
+    found = tx.rows(READ_FORGOTTEN, workspace=workspace)
+    return int(found[0]["forgotten_revision"]) if found else 0
 
 
 def locked_revision(tx: Transaction, workspace: str) -> int:

@@ -20,9 +20,11 @@ from structlog.testing import capture_logs
 
 from service.api.calls import Calls
 from service.api.errors import DETAILS_KEY
+from service.api.limits import CallLimits
 from service.domain.clock import SystemClock
 from service.domain.errors import EtagMismatch
 from service.domain.ids import Uuid7Ids
+from service.settings import CALLS_MAX
 from service.storage.database import Database, Transaction
 from service.storage.sqlite import SqliteDatabase
 from tidings.v1.notifications_pb2 import WatchNotificationsRequest, WatchNotificationsResponse
@@ -132,7 +134,9 @@ class Served:
 async def serving(answer: Answer = accept) -> AsyncIterator[Served]:
     """Run a server whose Publish does as told."""
     clock = SystemClock()
-    calls = Calls(clock=clock, ids=Uuid7Ids(clock, Random(0)), request_bytes_max=REQUEST_BYTES_MAX)
+    calls = Calls(
+        clock=clock, ids=Uuid7Ids(clock, Random(0)), limits=CallLimits(CALLS_MAX), request_bytes_max=REQUEST_BYTES_MAX
+    )
     options = (("grpc.max_receive_message_length", 8 * 1024 * 1024), ("grpc.so_reuseport", 0))
     server = grpc.aio.server(interceptors=(calls,), options=options)
     watching = Watching()

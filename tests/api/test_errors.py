@@ -3,7 +3,7 @@
 import grpc
 import pytest
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RequestInfo, ResourceInfo, RetryInfo
 from google.rpc.status_pb2 import Status as RpcStatus
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from service.api.errors import CODES, DETAILS_KEY, Status, internal_status, status_of
 from service.api.reflection import described_files
 from service.domain.errors import (
+    BacklogFull,
     CallerError,
     DiskFull,
     Draining,
@@ -19,6 +20,7 @@ from service.domain.errors import (
     EventTypeUnknown,
     InvalidField,
     PayloadTooLarge,
+    QuotaExceeded,
     ResourceNotFound,
     Unimplemented,
 )
@@ -26,7 +28,8 @@ from tidings.v1 import errors_pb2
 
 _PREFIX = "ERROR_REASON_"
 _KINDS: dict[str, type[Message]] = {
-    kind.DESCRIPTOR.full_name: kind for kind in (ErrorInfo, BadRequest, RetryInfo, ResourceInfo, RequestInfo)
+    kind.DESCRIPTOR.full_name: kind
+    for kind in (ErrorInfo, BadRequest, RetryInfo, ResourceInfo, RequestInfo, QuotaFailure)
 }
 
 
@@ -132,6 +135,18 @@ def test_error_that_passes_says_when_to_try_again(error: CallerError) -> None:
     assert 1500 == retry.retry_delay.ToMilliseconds()
 
 
+@pytest.mark.parametrize("kind", [BacklogFull, QuotaExceeded])
+def test_limit_that_is_reached_says_whose_it_is(kind: type[BacklogFull | QuotaExceeded]) -> None:
+    """And when to try again."""
+    [_, retry, failure] = details(status_of(kind("there is no room", subject="server", retry_after_s=2)))
+
+    assert isinstance(retry, RetryInfo)
+    assert 2 == retry.retry_delay.seconds
+    assert (
+        QuotaFailure(violations=[QuotaFailure.Violation(subject="server", description="there is no room")]) == failure
+    )
+
+
 @given(text=st.text(st.characters(), min_size=1).map(lambda text: text * 2000))
 def test_status_stays_below_what_grpc_transports(text: str) -> None:
     """Above 8 KiB of metadata a client randomly sees RESOURCE_EXHAUSTED instead of the error."""
@@ -140,6 +155,7 @@ def test_status_stays_below_what_grpc_transports(text: str) -> None:
         ResourceNotFound(text, text),
         PayloadTooLarge(text, text),
         Draining(text),
+        BacklogFull(text, subject=text),
     ]
     for error in errors:
         status = status_of(error)

@@ -15,10 +15,12 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
 )
 
 from service.api.calls import Calls
+from service.api.limits import CallLimits
 from service.api.reflection import Reflection, described_files
 from service.api.server import SERVICES, ApiServer, Servicers
 from service.domain.clock import SystemClock
 from service.domain.ids import Uuid7Ids
+from service.settings import CALLS_MAX
 from tests.tools import grpcurl_path
 from tidings.v1.event_types_pb2_grpc import EventTypeServiceServicer
 from tidings.v1.notifications_pb2_grpc import NotificationServiceServicer
@@ -48,7 +50,9 @@ async def address() -> AsyncIterator[str]:
         publishing=PublishServiceServicer(),
         notifications=NotificationServiceServicer(),
     )
-    calls = Calls(clock=clock, ids=Uuid7Ids(clock, Random(0)), request_bytes_max=REQUEST_BYTES_MAX)
+    calls = Calls(
+        clock=clock, ids=Uuid7Ids(clock, Random(0)), limits=CallLimits(CALLS_MAX), request_bytes_max=REQUEST_BYTES_MAX
+    )
     server = ApiServer(listen=("127.0.0.1:0",), calls=calls, servicers=servicers)
     [bound] = await server.start()
     server.set_serving()

@@ -18,9 +18,11 @@ from structlog.testing import capture_logs
 
 from service.api.addresses import ListenError, is_loopback, parse_address
 from service.api.calls import Calls
+from service.api.limits import CallLimits
 from service.api.server import SERVICES, ApiServer, Servicers
 from service.domain.clock import SystemClock
 from service.domain.ids import Uuid7Ids
+from service.settings import CALLS_MAX
 from tidings.v1.event_types_pb2_grpc import EventTypeServiceServicer
 from tidings.v1.notifications_pb2_grpc import NotificationServiceServicer
 from tidings.v1.publishing_pb2 import PublishRequest, PublishResponse
@@ -59,7 +61,9 @@ def server_on(*listen: str, answer: Publish = accept) -> ApiServer:
         publishing=Publishing(answer),
         notifications=NotificationServiceServicer(),
     )
-    calls = Calls(clock=clock, ids=Uuid7Ids(clock, Random(0)), request_bytes_max=REQUEST_BYTES_MAX)
+    calls = Calls(
+        clock=clock, ids=Uuid7Ids(clock, Random(0)), limits=CallLimits(CALLS_MAX), request_bytes_max=REQUEST_BYTES_MAX
+    )
     return ApiServer(listen=listen, calls=calls, servicers=servicers)
 
 

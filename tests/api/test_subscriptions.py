@@ -30,6 +30,7 @@ FULL: dict[str, Any] = {
     "headers": {"X-Team": "support", "x-empty": ""},
     "retry_policy": {"schedule": [{"seconds": 1}, {"nanos": 500_000_000}], "attempt_timeout": {"seconds": 30}},
     "max_concurrency": 8,
+    "max_rate_per_second": 12.5,
     "annotations": {"owner": "a\nb ⚙"},
 }
 DEFAULTS: dict[str, Any] = {

@@ -181,7 +181,7 @@ async def test_running_announcer_publishes_what_waited_from_before(database: Dat
     await announce(database, announcement_of())
     published = asyncio.Event()
 
-    await run_until(Announcer(database, publisher_of(database, on_accepted=published.set)), published)
+    await run_until(Announcer(database, publisher_of(database, on_accepted=lambda _: published.set())), published)
 
     assert 1 == len(await events(database))
 
@@ -190,7 +190,7 @@ async def test_running_announcer_publishes_when_woken(database: Database) -> Non
     """It looks again after the wake that came while it was looking."""
     await listen(database)
     published = asyncio.Event()
-    announcer = Announcer(database, publisher_of(database, on_accepted=published.set))
+    announcer = Announcer(database, publisher_of(database, on_accepted=lambda _: published.set()))
 
     async def announce_and_wake() -> None:
         await announce(database, announcement_of())

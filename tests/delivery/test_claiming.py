@@ -9,62 +9,50 @@ from typing import Any, Final
 
 import pytest
 
-from service.delivery.claiming import TakeOverWork, Tick, TickWork
-from service.domain.model import SuspendReason, Suspension
+from service.delivery.claiming import TakeOverWork, Tick
+from service.delivery.lanes import Rates, Room
+from service.domain.model import Health, SuspendReason, Suspension
 from service.storage import announcements, events, interventions, queue, sweeps
 from service.storage.database import Row, Transaction, Value
-from service.storage.queue import LaneClaim
 from service.storage.sqlite import SqliteDatabase
 from service.storage.sweeps import SweepKind
 from tests.fakes import (
+    HOUR_MS,
+    LEASE_MS,
     NOW_MS,
     TWO_RETRIES,
     WORKSPACE,
     CountingIds,
     change,
+    claim_lane,
     event_of,
     listen,
     outcomes,
     owe,
+    promote_due,
+    prove,
+    set_health,
     states,
     stored,
     subscribe,
     subscription_of,
+    tick_work,
     unsubscribe,
 )
 
-LEASE_MS: Final = 60_000
 DAYS_14_MS: Final = 14 * 24 * 3_600_000
 GONE: Final = Suspension(NOW_MS, SuspendReason.GONE)
 
 
 async def tick(database: SqliteDatabase, **given: Any) -> Tick:
     """Run one tick of this process."""
-    plain: dict[str, Any] = {
-        "owner": "me",
-        "now_ms": NOW_MS,
-        "lease_ms": LEASE_MS,
-        "free_slots": 1024,
-        "in_flight": {},
-        "cursor": "",
-        "rng": Random(1),
-        "ids": CountingIds(),
-    }
-    return await database.write(TickWork(**plain | given))
-
-
-async def claim_as_another(database: SqliteDatabase, uid: str, *, now_ms: int = NOW_MS) -> None:
-    """Claim a lane for another process."""
-    lanes = [LaneClaim(uid, 100)]
-    await database.write(
-        lambda tx: queue.claim(tx, lanes, owner="other", now_ms=now_ms, lease_end_ms=now_ms + LEASE_MS)
-    )
+    return await database.write(tick_work(**given))
 
 
 async def take_over(database: SqliteDatabase, *, due_until_ms: int, now_ms: int = NOW_MS) -> int:
-    """Take over what another process left."""
+    """Take over what another process left; return how much."""
     work = TakeOverWork("me", due_until_ms=due_until_ms, now_ms=now_ms, rng=Random(1), ids=CountingIds())
-    return await database.write(work)
+    return len(await database.write(work))
 
 
 def by_lane(found: Tick) -> dict[str, int]:
@@ -76,41 +64,151 @@ def by_lane(found: Tick) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("free_slots", "in_flight", "expected"),
+    ("slots", "in_flight", "expected"),
     [
         (1024, {}, {"a": 8, "b": 2, "c": 8}),
         (1024, {"a": 8, "c": 5}, {"b": 2, "c": 3}),
-        (48, {}, {"a": 3, "b": 2, "c": 2}),
+        (96, {}, {"a": 3, "b": 2, "c": 2}),
         (20, {}, {"a": 1, "b": 1, "c": 1}),
-        (2, {}, {"a": 1, "b": 1}),
-        (2, {"a": 1, "b": 1}, {"c": 1}),
+        (3, {}, {"a": 1, "b": 1, "c": 1}),
+        (3, {"a": 1, "b": 1}, {"c": 1}),
     ],
 )
 async def test_tick_claims_no_more_than_slots_and_lanes_allow(
-    database: SqliteDatabase, free_slots: int, in_flight: Mapping[str, int], expected: dict[str, int]
+    database: SqliteDatabase, slots: int, in_flight: Mapping[str, int], expected: dict[str, int]
 ) -> None:
-    """b allows two at once."""
+    """b allows two at once. None of them has been seen to work yet."""
     await subscribe(database, subscription_of("a"), subscription_of("b", max_concurrency=2), subscription_of("c"))
     await owe(database, event_of(), list("abc") * 10)
 
-    found = await tick(database, free_slots=free_slots, in_flight=in_flight)
+    found = await tick(database, room=Room(slots, slots, 1 << 30), in_flight=in_flight)
 
     assert expected == by_lane(found)
 
 
-@pytest.mark.parametrize(
-    ("free_slots", "expected"), [(1024, ({"a": 1, "b": 8}, False)), (32, ({"a": 1, "b": 1}, True))]
-)
-async def test_tick_says_that_there_is_more_when_a_lane_got_less_than_it_may(
-    database: SqliteDatabase, free_slots: int, expected: tuple[dict[str, int], bool]
-) -> None:
-    """Of 32 free slots a is given 2 and takes 1, and b is given 1 of the 30 that are then thought to be left."""
+async def test_slots_are_shared_out_by_what_the_lanes_really_have(database: SqliteDatabase) -> None:
+    """a has one and takes one: b is not cut short for what a might have had."""
     await subscribe(database, subscription_of("a"), subscription_of("b"))
+    await prove(database, "a", "b")
     await owe(database, event_of(), ["a"] + ["b"] * 20)
 
-    found = await tick(database, free_slots=free_slots)
+    found = await tick(database, room=Room(256, 0, 1 << 30))
 
-    assert expected == (by_lane(found), found.has_more)
+    assert {"a": 1, "b": 15} == by_lane(found)
+
+
+@pytest.mark.parametrize(("slots", "expected"), [(1024, []), (64, ["b"]), (1, ["a", "b"])])
+async def test_tick_says_which_lanes_would_have_started_more(
+    database: SqliteDatabase, slots: int, expected: list[str]
+) -> None:
+    """They are looked at again when a slot comes free; a lane that is full only when its own request ends."""
+    await subscribe(database, subscription_of("a", max_concurrency=1), subscription_of("b"))
+    await owe(database, event_of(), ["a"] * 3 + ["b"] * 20)
+
+    found = await tick(database, room=Room(slots, slots, 1 << 30), lanes=("a", "b"))
+
+    full = {"a"} if "a" in by_lane(found) and slots == 1 else set()
+    assert expected == sorted(found.short | full)
+
+
+async def test_lanes_not_known_to_work_leave_slots_to_those_that_do(database: SqliteDatabase) -> None:
+    """Where their part is used up, they wait, although other slots are free."""
+    await subscribe(database, *map(subscription_of, "abc"))
+    await prove(database, "c")
+    await owe(database, event_of(), list("abc") * 20)
+
+    found = await tick(database, room=Room(512, 0, 1 << 30))
+
+    assert ({"c": 20}, ["a", "b"]) == (by_lane(found), sorted(found.short))
+
+
+async def test_fresh_events_and_retries_take_turns(database: SqliteDatabase) -> None:
+    """An old backlog of retries does not keep what is new waiting, nor the other way round."""
+    await subscribe(database, subscription_of("a"))
+    old = await owe(database, event_of("old", create_time_ms=NOW_MS - 1_000_000), ["a"] * 20)
+    await database.write(lambda tx: tx.execute("UPDATE notifications SET tier = 1"))
+    new = await owe(database, event_of("new"), ["a"] * 20)
+
+    claimed = {each.claimed.notification_id for each in (await tick(database)).claims}
+
+    assert (4, 4) == (len(claimed.intersection(old)), len(claimed.intersection(new)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_one_request_at_a_time_serves_both_tiers(database: SqliteDatabase, seed: int) -> None:
+    """It is not always the same one that waits."""
+    await subscribe(database, subscription_of("a", max_concurrency=1))
+    await owe(database, event_of("old"), ["a"] * 20)
+    await database.write(lambda tx: tx.execute("UPDATE notifications SET tier = 1"))
+    await owe(database, event_of("new"), ["a"] * 20)
+    rng = Random(seed)
+
+    served = Counter([each.event.id for _ in range(20) for each in (await tick(database, rng=rng)).claims])
+
+    assert 5 <= served["new"] <= 15
+
+
+async def test_bytes_under_way_are_bounded_and_shared(database: SqliteDatabase) -> None:
+    """A lane of large payloads leaves room for one of small ones; one payload goes even if it is more than a share."""
+    await subscribe(database, *map(subscription_of, "ab"))
+    await prove(database, "a", "b")
+    await owe(database, event_of("large", payload_size=1_000), ["a"] * 40)
+    await owe(database, event_of("small", payload_size=1), ["b"] * 40)
+
+    plenty = await tick(database, room=Room(1024, 0, 32_000))
+    scarce = await tick(database, room=Room(1024, 0, 1_500))
+    none = await tick(database, room=Room(1024, 0, 0))
+
+    assert [{"a": 2, "b": 40}, {"a": 1}, {}] == [by_lane(each) for each in (plenty, scarce, none)]
+    assert [{"a"}, {"a"}, {"a"}] == [each.short for each in (plenty, scarce, none)]
+
+
+async def test_rate_of_a_subscription_is_kept(database: SqliteDatabase) -> None:
+    """20 per second: three at once, for 0.1 s may be made up for; then as time passes."""
+    await subscribe(database, subscription_of("a", max_rate_per_second=20.0))
+    await owe(database, event_of(), ["a"] * 20)
+    rates = Rates()
+    started = []
+    for at_s in (0.0, 0.0, 0.04, 0.05, 0.3):
+        found = await tick(database, rates=rates, monotonic_s=at_s)
+        started.append((len(found.claims), set(found.rated)))
+        for _ in found.claims:
+            rates.count("a", 20.0, now_s=at_s)
+
+    assert [(3, {"a"}), (0, {"a"}), (0, {"a"}), (1, {"a"}), (3, {"a"})] == started
+
+
+# --- lanes whose receivers fail
+
+
+async def test_open_lane_is_passed_over_until_its_probe_is_due(database: SqliteDatabase) -> None:
+    """Then one is sent, and no second one beside it."""
+    await subscribe(database, *map(subscription_of, "ab"))
+    await set_health(database, "a", Health(concurrency=0, open_until_ms=NOW_MS + 10))
+    await owe(database, event_of(), ["a"] * 5 + ["b"])
+
+    ticks = [
+        await tick(database, now_ms=NOW_MS + 9),
+        await tick(database, now_ms=NOW_MS + 10),
+        await tick(database, now_ms=NOW_MS + 11, in_flight={"a": 1}),
+        await tick(database, now_ms=NOW_MS + 11, lanes=("a",), in_flight={"a": 1}),
+    ]
+
+    assert [{"b": 1}, {"a": 1}, {}, {}] == [by_lane(each) for each in ticks]
+
+
+async def test_clock_that_is_set_back_does_not_keep_a_lane_open(database: SqliteDatabase) -> None:
+    """No probe is ever more than ten minutes away."""
+    await subscribe(database, subscription_of("a"))
+    await set_health(database, "a", Health(concurrency=0, open_until_ms=NOW_MS + HOUR_MS))
+    await owe(database, event_of(), ["a"] * 5)
+
+    found = await tick(database)
+
+    assert {"a": 1} == by_lane(found)
+
+
+# --- rounds
 
 
 async def test_tick_looks_only_at_the_lanes_that_it_is_given(database: SqliteDatabase) -> None:
@@ -123,18 +221,23 @@ async def test_tick_looks_only_at_the_lanes_that_it_is_given(database: SqliteDat
     assert ({"b": 1}, "a", False) == (by_lane(found), found.cursor, found.has_more)
 
 
-async def test_tick_of_some_lanes_leaves_what_is_due_to_a_round(database: SqliteDatabase) -> None:
-    """Made ready in a lane that is not looked at it would be forgotten; still waiting, it says when it is due."""
-    await subscribe(database, *map(subscription_of, "ab"))
-    await owe(database, event_of(), ["a"])
-    await claim_as_another(database, "a")
+async def test_tick_of_some_lanes_looks_at_those_too_in_which_something_was_due(database: SqliteDatabase) -> None:
+    """Made ready in a lane that nobody looks at, it would be forgotten; so a round says of which lanes it was."""
+    await subscribe(database, *map(subscription_of, "abc"))
+    await owe(database, event_of(), ["a", "b", "c"])
+    await claim_lane(database, "a")
     later_ms = NOW_MS + LEASE_MS + 1
 
-    some = await tick(database, lanes=("b",), now_ms=later_ms)
-    every = await tick(database, now_ms=later_ms)
+    before = await tick(database, lanes=("b",), now_ms=later_ms - 2)
+    some = await tick(database, lanes=(), now_ms=later_ms)
+    await claim_lane(database, "a")
+    await owe(database, event_of("2"), ["a"])
+    await claim_lane(database, "a")
+    round_ = await tick(database, cursor="b", now_ms=later_ms)
 
-    assert ({}, NOW_MS + LEASE_MS) == (by_lane(some), some.next_due_ms)
-    assert {"a": 1} == by_lane(every)
+    assert [{"b": 1}, {"a": 1}, {"c": 1}] == [by_lane(each) for each in (before, some, round_)]
+    assert [NOW_MS + LEASE_MS, None] == [before.next_due_ms, some.next_due_ms]
+    assert [frozenset(), {"a"}] == [some.again, round_.again]
 
 
 async def test_scarce_slots_go_round_the_lanes(database: SqliteDatabase) -> None:
@@ -144,7 +247,7 @@ async def test_scarce_slots_go_round_the_lanes(database: SqliteDatabase) -> None
 
     cursor, served = "", []
     for _ in range(10):
-        found = await tick(database, free_slots=2, cursor=cursor)
+        found = await tick(database, room=Room(2, 2, 1 << 30), cursor=cursor)
         served.append("".join(sorted(each.subscription.uid for each in found.claims)))
         cursor = found.cursor
 
@@ -176,7 +279,7 @@ async def test_event_owed_to_many_subscriptions_is_read_and_kept_once(database: 
     uids = [f"s{number:02}" for number in range(40)]
     await subscribe(database, *map(subscription_of, uids))
     await owe(database, event_of(payload=b'"long"'), uids)
-    work = TickWork("me", NOW_MS, LEASE_MS, 1024, {}, Random(1), CountingIds())
+    work = tick_work()
 
     def counted(tx: Transaction) -> tuple[Tick, int]:
         counter = ReadCounter(tx, events.SELECT_EVENT)
@@ -231,7 +334,7 @@ async def test_held_in_one_tick_is_bounded_over_all_lanes(database: SqliteDataba
 
     ticks = [await tick(database) for _ in range(2)]
 
-    assert [True, False] == [found.has_more for found in ticks]
+    assert [{"b"}, frozenset()] == [found.again for found in ticks]
     assert [] == (await tick(database)).claims
     assert 800 == sum([(await stored(database, each))["held"] for each in ids])
 
@@ -281,7 +384,7 @@ async def test_two_interruptions_in_a_row_are_free_and_the_third_moves_the_sched
     seen = []
     now_ms = NOW_MS
     for _ in range(5):
-        await claim_as_another(database, "a", now_ms=now_ms)
+        await claim_lane(database, "a", now_ms=now_ms)
         now_ms += LEASE_MS
         assert 1 == await take_over(database, due_until_ms=now_ms, now_ms=now_ms)
         row = await stored(database, one)
@@ -289,7 +392,7 @@ async def test_two_interruptions_in_a_row_are_free_and_the_third_moves_the_sched
         delay_s = (row["due_at"] - now_ms) / 1000
         assert delay_s == 0 or 8 <= delay_s <= 12 or 80 <= delay_s <= 120 or row["state"] == "FAILED"
         now_ms = max(now_ms, row["due_at"])
-        await database.write(lambda tx, now_ms=now_ms: queue.promote_due(tx, now_ms=now_ms, limit=9))  # type: ignore[misc]
+        await promote_due(database, now_ms=now_ms)
 
     assert [
         ("READY", 0, 1, None),
@@ -308,7 +411,7 @@ async def test_interrupted_attempt_says_when_its_claim_began(database: SqliteDat
     """And that no response came."""
     await subscribe(database, subscription_of("a"))
     [one] = await owe(database, event_of(), ["a"])
-    await claim_as_another(database, "a", now_ms=NOW_MS - 5)
+    await claim_lane(database, "a", now_ms=NOW_MS - 5)
 
     await take_over(database, due_until_ms=NOW_MS + LEASE_MS)
 
@@ -323,9 +426,9 @@ async def test_tick_takes_over_leases_that_ended_and_claims_them(database: Sqlit
     """Not those that run, and never its own."""
     await subscribe(database, *map(subscription_of, "abc"))
     await owe(database, event_of(), ["a", "b", "c"])
-    await tick(database, free_slots=1)
-    await claim_as_another(database, "b", now_ms=NOW_MS - LEASE_MS)
-    await claim_as_another(database, "c")
+    await tick(database, room=Room(1, 1, 1 << 30))
+    await claim_lane(database, "b", now_ms=NOW_MS - LEASE_MS)
+    await claim_lane(database, "c")
 
     found = await tick(database, in_flight={"a": 1})
     much_later = await tick(database, now_ms=NOW_MS + 1000 * LEASE_MS, in_flight={"a": 1, "b": 1})
@@ -338,7 +441,7 @@ async def test_abandoned_claim_of_a_deleted_subscription_ends_cancelled(database
     """Its attempt is recorded and it is not sent again, in whichever order the sweep and the taking over come."""
     await subscribe(database, subscription_of("a"))
     before, after = await owe(database, event_of(), ["a", "a"])
-    await claim_as_another(database, "a")
+    await claim_lane(database, "a")
     await unsubscribe(database, "a")
     await database.write(lambda tx: interventions.sweep(tx, SweepKind.CANCEL, "a", "", now_ms=NOW_MS, limit=1))
 
@@ -360,10 +463,10 @@ async def test_taking_over_a_cancelled_notification_leaves_it_cancelled(
     await subscribe(database, subscription_of("a", retry_policy=TWO_RETRIES))
     [one] = await owe(database, event_of(), ["a"])
     for _ in range(interruptions):
-        await claim_as_another(database, "a")
+        await claim_lane(database, "a")
         await take_over(database, due_until_ms=NOW_MS + LEASE_MS)
-        await database.write(lambda tx: queue.promote_due(tx, now_ms=NOW_MS + DAYS_14_MS, limit=9))
-    await claim_as_another(database, "a")
+        await promote_due(database, now_ms=NOW_MS + DAYS_14_MS)
+    await claim_lane(database, "a")
     await database.write(lambda tx: interventions.cancel(tx, [one], now_ms=NOW_MS + 5))
     cancelled = await stored(database, one)
     assert not await database.write(lambda tx: interventions.retry_now(tx, one, now_ms=NOW_MS))
@@ -385,7 +488,7 @@ async def test_repeated_interruption_of_a_deleted_subscription_is_decided_by_the
     await subscribe(database, subscription_of("a", retry_policy=replace(TWO_RETRIES, max_age_s=60.0)))
     [one] = await owe(database, event_of(), ["a"])
     for _ in range(3):
-        await claim_as_another(database, "a")
+        await claim_lane(database, "a")
         assert 1 == await take_over(database, due_until_ms=NOW_MS + LEASE_MS)
         if (await stored(database, one))["interruptions"] == 2:
             await unsubscribe(database, "a")

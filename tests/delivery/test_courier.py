@@ -32,7 +32,7 @@ TIMED_OUT: Final = Unreachable(UnreachableKind.TIMED_OUT, "no response within 15
 
 def claim_of(*, attempt_count: int = 0, schedule_step: int = 0, payload: bytes = b"{}", **changes: Any) -> Claim:
     """Return a claimed notification of a subscription with these changes."""
-    claimed = Claimed("n-1", WORKSPACE, "event-1", "a", 1, attempt_count, schedule_step, NOW_MS)
+    claimed = Claimed("n-1", WORKSPACE, "event-1", "a", 1, attempt_count, schedule_step, NOW_MS, len(payload))
     return Claim(claimed, event_of(payload=payload), subscription_of("a", **{"retry_policy": TWO_RETRIES} | changes))
 
 

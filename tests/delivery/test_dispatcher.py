@@ -12,9 +12,8 @@ from structlog.testing import capture_logs
 from service.delivery.courier import Courier
 from service.delivery.dispatcher import Dispatcher
 from service.domain.outcomes import Reply, Request, Unreachable
-from service.storage import interventions, queue
+from service.storage import interventions
 from service.storage.database import Database
-from service.storage.queue import LaneClaim
 from service.storage.sqlite import SqliteDatabase
 from tests.fakes import (
     HOUR_MS,
@@ -26,9 +25,11 @@ from tests.fakes import (
     FakeClock,
     FakeTransport,
     HookedDatabase,
+    claim_lane,
     event_of,
     outcomes,
     owe,
+    prove,
     reply_of,
     states,
     stored,
@@ -91,7 +92,7 @@ async def test_recorded_attempts_are_announced_once_they_are_committed(
     await subscribe(database, subscription_of("a"))
     [one] = await owe(database, event_of(), ["a"])
     recorded = asyncio.Event()
-    async with running(dispatcher_of(database, FakeTransport(), clock, on_recorded=recorded.set)):
+    async with running(dispatcher_of(database, FakeTransport(), clock, on_recorded=lambda _: recorded.set())):
         async with asyncio.timeout(WAIT_S):
             await recorded.wait()
         assert [(1, "SUCCEEDED")] == await outcomes(database, one)
@@ -119,6 +120,7 @@ async def test_lane_that_got_a_share_gets_more_when_others_end(database: SqliteD
     """Although its own requests go on: a sixteenth of 50 free slots is 3, of 77 it is 4."""
     names = [f"b{number:02}" for number in range(30)]
     await subscribe(database, *map(subscription_of, names), subscription_of("slow"))
+    await prove(database, *names, "slow")
     await owe(database, event_of(), names)
     gate, slow = Gate(), Gate()
     transport = FakeTransport(lambda request: slow(request) if "//slow." in request.url else gate(request))
@@ -445,10 +447,7 @@ async def test_claims_of_an_earlier_process_are_taken_over_at_the_start_however_
     """It is gone, so its leases are void: also when its clock was hours ahead."""
     await subscribe(database, subscription_of("a"))
     [one] = await owe(database, event_of(), ["a"])
-    lanes = [LaneClaim("a", 1)]
-    await database.write(
-        lambda tx: queue.claim(tx, lanes, owner="earlier", now_ms=NOW_MS, lease_end_ms=NOW_MS + 9 * HOUR_MS)
-    )
+    await claim_lane(database, "a", owner="earlier", lease_ms=9 * HOUR_MS)
     transport = FakeTransport()
     async with running(dispatcher_of(database, transport, clock)):
         await transport.sent(1)

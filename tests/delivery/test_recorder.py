@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from structlog.testing import capture_logs
 
-from service.delivery.claiming import Claim, TickWork
+from service.delivery.claiming import Claim
 from service.delivery.courier import Courier, Delivery
 from service.delivery.recorder import Recorded, Recorder, record_attempts
 from service.domain.model import Format, SuspendReason, Suspension
@@ -36,6 +36,7 @@ from tests.fakes import (
     stored,
     subscribe,
     subscription_of,
+    tick_work,
 )
 
 TIMED_OUT: Final = Unreachable(UnreachableKind.TIMED_OUT, "no response within 15 s")
@@ -46,7 +47,7 @@ async def claims_of(database: SqliteDatabase, count: int) -> list[Claim]:
     uids = [f"s{number % 200:03}" for number in range(count)]
     await subscribe(database, *(subscription_of(uid, retry_policy=TWO_RETRIES) for uid in sorted(set(uids))))
     await owe(database, event_of(), uids)
-    tick = await database.write(TickWork("me", NOW_MS, 60_000, 8 * count + 8, {}, Random(1), CountingIds()))
+    tick = await database.write(tick_work())
     assert count == len(tick.claims)
     return tick.claims
 
@@ -285,7 +286,7 @@ async def test_subscriptions_are_suspended_in_the_order_of_their_workspaces(
         database, *(subscription_of(uid, workspace=Workspace("acme", name)) for uid, name in of_workspaces.items())
     )
     await owe(database, event_of(), list(of_workspaces))
-    tick = await database.write(TickWork("me", NOW_MS, 60_000, 64, {}, Random(1), CountingIds()))
+    tick = await database.write(tick_work())
     deliveries = [await delivered(claim, reply_of(410), clock) for claim in tick.claims]
 
     await database.write(lambda tx: record_attempts(tx, deliveries, now_ms=NOW_MS, ids=CountingIds()))
@@ -316,7 +317,7 @@ async def claims_of_two(database: SqliteDatabase) -> list[Claim]:
     """Claim two notifications of subscription `gone` and one of `other`."""
     await subscribe(database, subscription_of("gone"), subscription_of("other"))
     await owe(database, event_of(), ["gone", "gone", "other"])
-    tick = await database.write(TickWork("me", NOW_MS, 60_000, 64, {}, Random(1), CountingIds()))
+    tick = await database.write(tick_work())
     return sorted(tick.claims, key=lambda claim: claim.claimed.notification_id)
 
 

@@ -105,6 +105,7 @@ def test_unreachable_receiver_is_an_outcome_as_it_is() -> None:
         ("Wed, 21 Oct 2015 07:27:00 GMT", 0.0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
         ("", None),
+        ("-1", None),
         ("-5", None),
         ("+5", None),
         ("1.5", None),

@@ -14,7 +14,7 @@ from random import Random
 import grpc
 from aiohttp import web
 
-from service.delivery.lanes import LANE_LIMIT
+from service.domain.health import CONCURRENCY_DEFAULT_MAX
 from tests.harness import (
     Client,
     Received,
@@ -263,12 +263,12 @@ def _check_duplicates(receipts: list[Receipt], kill: AtTheKill) -> None:
     """G4. The bound is what was claimed and had no recorded outcome when the process died.
 
     A request in flight is claimed, and stays so until its outcome is committed: in flight + unflushed outcomes is the
-    number of leased rows. A lane keeps its slots until then, so it is also at most 8 per lane, whatever the load.
+    number of leased rows. A lane keeps its slots until then, so it is also at most 64 per lane, whatever the load.
     """
     duplicated = duplicates(receipts)
     assert kill.under_way <= kill.leased
     assert {event_id for _, event_id in duplicated} <= kill.leased
-    assert duplicated.total() <= len(kill.leased) <= LANES * LANE_LIMIT
+    assert duplicated.total() <= len(kill.leased) <= LANES * CONCURRENCY_DEFAULT_MAX
 
 
 def _check_database(database: Path, publications: list[Publication], receipts: list[Receipt], kill: AtTheKill) -> None:

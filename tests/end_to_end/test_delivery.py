@@ -1,13 +1,8 @@
-"""How a notification comes to its end: retries, answers that mean something, restarts and a full disk."""
+"""How a notification comes to its end: retries, answers that mean something and restarts."""
 
 import asyncio
 import itertools
-import os
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +10,14 @@ import grpc
 import pytest
 from aiohttp import web
 from google.protobuf.field_mask_pb2 import FieldMask
-from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from service.delivery.lanes import LANE_LIMIT
+from service.domain.model import LANE_CONCURRENCY_AT_FIRST as AT_FIRST
 from tests.harness import (
-    PARENT,
     Client,
+    Held,
     Received,
     ServerProcess,
     error_detail,
@@ -36,9 +31,7 @@ from tests.harness import (
 from tidings.v1.notifications_pb2 import (
     Attempt,
     AttemptOutcome,
-    GetEventRequest,
     GetNotificationRequest,
-    ListEventsRequest,
     Notification,
     NotificationState,
 )
@@ -46,18 +39,6 @@ from tidings.v1.subscriptions_pb2 import Subscription, UpdateSubscriptionRequest
 
 RESPONSE_KEPT_BYTES = 4 * 1024
 JITTER_MIN = 0.8
-
-
-@dataclass
-class Held:
-    """Answers nobody before `release` is set, then everybody with 204."""
-
-    release: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def __call__(self, _: Received) -> web.Response:
-        """Wait, then accept."""
-        await self.release.wait()
-        return web.Response(status=204)
 
 
 async def test_receiver_that_fails_three_times_gets_a_fourth_attempt(tmp_path: Path) -> None:
@@ -213,15 +194,15 @@ async def test_graceful_stop_finishes_what_is_under_way_and_leaves_the_rest(tmp_
     held = Held()
     async with running_receiver(held) as receiver, running_process(tmp_path / "tidings.db") as server:
         await _subscribe(server.client, receiver.url, 0.1)
-        published = await server.client.publish_at_once(LANE_LIMIT + 4)
-        await receiver.wait_for(LANE_LIMIT)
+        published = await server.client.publish_at_once(AT_FIRST + 4)
+        await receiver.wait_for(AT_FIRST)
         stopping = asyncio.create_task(server.stop())
         await eventually(lambda: _logged(server, "server.stopping"))
         held.release.set()
 
         assert 0 == await stopping
-        assert LANE_LIMIT == len(receiver.received)
-        assert {("SUCCEEDED", 1): LANE_LIMIT, ("READY", 0): 4} == _states(server.database)
+        assert AT_FIRST == len(receiver.received)
+        assert {("SUCCEEDED", 1): AT_FIRST, ("READY", 0): 4} == _states(server.database)
         assert not _logged(server, "claims.released")
 
         await server.start()
@@ -262,8 +243,8 @@ async def test_stop_beyond_the_drain_timeout_gives_claims_back_unattempted(tmp_p
         running_process(tmp_path / "tidings.db", "--drain-timeout", "0.5") as server,
     ):
         await _subscribe(server.client, receiver.url, 0.1)
-        published = await server.client.publish_at_once(LANE_LIMIT)
-        await receiver.wait_for(LANE_LIMIT)
+        published = await server.client.publish_at_once(AT_FIRST)
+        await receiver.wait_for(AT_FIRST)
 
         stopped_at = time.monotonic()
         assert 0 == await server.stop()
@@ -271,17 +252,17 @@ async def test_stop_beyond_the_drain_timeout_gives_claims_back_unattempted(tmp_p
 
         assert 0.5 <= stop_took_s < 3
         assert _logged(server, "claims.released")
-        assert {("READY", 0): LANE_LIMIT} == _states(server.database)
+        assert {("READY", 0): AT_FIRST} == _states(server.database)
         assert [] == read_rows(server.database, "SELECT * FROM attempts")
 
         held.release.set()
         await server.start()
-        again = (await receiver.wait_for(2 * LANE_LIMIT))[LANE_LIMIT:]
+        again = (await receiver.wait_for(2 * AT_FIRST))[AT_FIRST:]
         assert 0 == await server.stop()
 
     assert sorted(published) == sorted(received.headers["webhook-id"] for received in again)
     assert {"1"} == {received.headers["tidings-attempt"] for received in again}
-    assert {("SUCCEEDED", 1): LANE_LIMIT} == _states(server.database)
+    assert {("SUCCEEDED", 1): AT_FIRST} == _states(server.database)
     assert [{"outcome": "SUCCEEDED"}] == read_rows(server.database, "SELECT DISTINCT outcome FROM attempts")
 
 
@@ -294,7 +275,7 @@ async def test_restarted_server_delivers_a_backlog_at_once(tmp_path: Path) -> No
     ):
         await _subscribe(server.client, receiver.url, 0.1)
         published = await server.client.publish_at_once(300)
-        await receiver.wait_for(LANE_LIMIT)
+        await receiver.wait_for(AT_FIRST)
         assert 0 == await server.stop()
         before = len(receiver.received)
 
@@ -311,87 +292,6 @@ async def test_restarted_server_delivers_a_backlog_at_once(tmp_path: Path) -> No
     assert first_s < 1
     assert all_s < 10
     assert {("SUCCEEDED", 1): len(published)} == _states(server.database)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MiB of its own."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: a small file system must be mounted to be filled")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tidings-test", str(disk)]
-    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"needs to mount a small file system: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
-async def test_full_disk_refuses_publishes_and_nothing_acknowledged_is_lost(small_disk: Path) -> None:
-    """DISK_FULL with RetryInfo; reads go on; with space again everything goes on by itself, outcomes included."""
-    payload = '"' + "x" * 100_000 + '"'
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(4 * 1024 * 1024))
-    held = Held()
-    async with running_receiver(held) as receiver, running_process(small_disk / "tidings.db") as server:
-        client = server.client
-        await _subscribe(client, receiver.url, 0.1)
-        acknowledged: list[str] = []
-        refused = await _publish_until_refused(client, payload, acknowledged)
-        assert grpc.StatusCode.RESOURCE_EXHAUSTED == refused.code()
-        assert "DISK_FULL" == error_detail(refused, ErrorInfo).reason
-        assert error_detail(refused, RetryInfo).retry_delay.ToMilliseconds() > 0
-
-        _fill(ballast)
-        held.release.set()
-        await eventually(lambda: _logged(server, "attempts.not_recorded"))
-        event = (await client.notifications.GetEvent(GetEventRequest(name=acknowledged[0]))).event
-        listed = await client.notifications.ListEvents(ListEventsRequest(parent=PARENT, page_size=1000))
-        assert payload == event.json
-        assert set(acknowledged) == {each.name for each in listed.events}
-
-        ballast.unlink()
-        await eventually(lambda: _published(client, payload, acknowledged))
-        await receiver.wait_for(len(acknowledged))
-        await _all_finished(client, len(acknowledged))
-        assert 0 == await server.stop()
-        states = _states(server.database)
-        assert [{"integrity_check": "ok"}] == read_rows(server.database, "PRAGMA integrity_check")
-
-    print(f"acknowledged on a full disk: {len(acknowledged)}, received {len(receiver.received)}, {states}")
-    assert sorted(name.rpartition("/")[2] for name in acknowledged) == sorted(
-        received.headers["webhook-id"] for received in receiver.received
-    )
-    assert {("SUCCEEDED", 1): len(acknowledged)} == states
-
-
-def _fill(file: Path) -> None:
-    """Make a file as long as its disk allows."""
-    with file.open("ab", buffering=0) as growing:
-        for size in (4096, 1):
-            with suppress(OSError):
-                while growing.write(bytes(size)):
-                    pass
-
-
-async def _publish_until_refused(client: Client, payload: str, acknowledged: list[str]) -> grpc.aio.AioRpcError:
-    while True:
-        try:
-            acknowledged.append((await client.publish(payload)).event.name)
-        except grpc.aio.AioRpcError as error:
-            return error
-
-
-async def _published(client: Client, payload: str, acknowledged: list[str]) -> bool:
-    """Try once more; say whether the server takes events again."""
-    try:
-        acknowledged.append((await client.publish(payload, request_id="again")).event.name)
-    except grpc.aio.AioRpcError as error:
-        if error.code() != grpc.StatusCode.RESOURCE_EXHAUSTED:
-            raise
-        return False
-    return True
 
 
 async def _subscribe(client: Client, url: str, *delays_s: float) -> Subscription:

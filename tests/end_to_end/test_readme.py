@@ -58,14 +58,18 @@ def options_of(command: str) -> Iterator[list[str]]:
     defaults = main.commands[command].make_context(command, []).params
     for option in main.commands[command].params:
         assert isinstance(option, click.Option)
-        yield [f"`{option.opts[0]}`", f"`{option.envvar}`", default_cell(defaults[str(option.name)])]
+        if option.hidden:
+            continue
+        # An age is written in units of its own, and converted.
+        default = option.default if isinstance(option.default, str) else defaults[str(option.name)]
+        yield [f"`{option.opts[0]}`", f"`{option.envvar}`", default_cell(default)]
 
 
 def default_cell(default: object) -> str:
     """Return a default as the table writes it."""
     if isinstance(default, tuple):
         return " ".join(f"`{value}`" for value in default) or "none"
-    return {"False": "off"}.get(str(default), f"`{default}`")
+    return {"False": "off", "None": "none"}.get(str(default), f"`{default}`")
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +87,12 @@ def test_migrate_takes_the_option_that_readme_names() -> None:
     """It has no table of its own."""
     assert ["`--database`"] == [option for option, _, _ in options_of("migrate")]
     assert "`tidings-server migrate` takes `--database`," in section("Configuration")
+
+
+def test_backup_takes_what_readme_names() -> None:
+    """It has no table of its own either."""
+    assert ["--database", "path"] == sorted(parameter.opts[0] for parameter in main.commands["backup"].params)
+    assert "`tidings-server backup PATH` takes `--database`," in section("Configuration")
 
 
 def test_status_lists_every_method_of_the_contract() -> None:

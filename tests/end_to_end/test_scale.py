@@ -4,7 +4,7 @@ Work is counted in instructions of SQLite's virtual machine and of Python's, nev
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -14,19 +14,21 @@ from typing import Any
 import pytest
 
 from service.delivery.claiming import Tick, TickWork
+from service.delivery.lanes import Rates, Room
 from service.domain.clock import SystemClock
 from service.domain.ids import Uuid7Ids
-from service.domain.model import Event, Format, SignatureScheme, Subscription
+from service.domain.model import Event, Format, Health, SignatureScheme, Subscription
 from service.domain.names import Workspace
 from service.matching import Matchers
 from service.publishing import EventDraft, Publisher
-from service.storage import events, notifications, subscriptions, workspaces
+from service.storage import events, lanes, notifications, subscriptions, workspaces
 from service.storage.database import T, Transaction
 from service.storage.migrations import migrate
 from service.storage.notifications import NewNotification
 from service.storage.sqlite_connections import SqliteReader, SqliteWriter
 from service.storage.sqlite_file import connect
 from service.validating import Definitions
+from tests.fakes import backlog_of
 
 NOW_MS = 1_800_000_000_000
 FREE_SLOTS = 1_024
@@ -136,6 +138,35 @@ def test_tick_pays_by_the_lane_and_not_by_the_backlog(databases: Callable[[], Co
     assert long.instructions <= short.instructions + 100
 
 
+def test_look_at_one_lane_costs_the_same_beside_10_000_others(databases: Callable[[], CountedDatabase]) -> None:
+    """A publish, and a request that ends, have the dispatcher look at their own lanes only."""
+    few, many = databases(), databases()
+    _fill(few, lanes=2, per_lane=1)
+    _fill(many, lanes=MANY, per_lane=1)
+
+    found = [_tick(each, lanes=("uid-00001",)) for each in (few, many)]
+
+    print(f"VM instructions of a tick over one lane: {few.instructions} beside 1, {many.instructions} beside {MANY}")
+    assert [1, 1] == [len(each.claims) for each in found]
+    assert many.instructions <= few.instructions + 100
+
+
+def test_round_passes_over_10_000_open_lanes_without_looking_into_them(
+    databases: Callable[[], CountedDatabase],
+) -> None:
+    """A few instructions each, in one transaction, and then the lane that comes after all of them is served."""
+    database = databases()
+    _fill(database, lanes=MANY + 1, per_lane=2)
+    opened = Health(concurrency=0, open_until_ms=NOW_MS + 1)
+    database.run(lambda tx: lanes.store(tx, {f"uid-{lane:05}": opened for lane in range(MANY)}))
+
+    found = _tick(database)
+
+    print(f"VM instructions of a round beside {MANY} open lanes: {database.instructions / MANY:.0f} each")
+    assert ({f"uid-{MANY:05}"}, "") == ({each.subscription.uid for each in found.claims}, found.cursor)
+    assert database.instructions <= 60 * MANY
+
+
 async def test_publish_costs_the_same_beside_10_000_subscriptions_that_cannot_match(
     databases: Callable[[], CountedDatabase],
 ) -> None:
@@ -153,14 +184,16 @@ async def test_publish_costs_the_same_beside_10_000_subscriptions_that_cannot_ma
     assert abs(many_opcodes - few_opcodes) <= 100
 
 
-def _tick(database: CountedDatabase, *, free_slots: int = FREE_SLOTS) -> Tick:
+def _tick(database: CountedDatabase, *, free_slots: int = FREE_SLOTS, lanes: Collection[str] | None = None) -> Tick:
     work = TickWork(
         owner="this-process",
         now_ms=NOW_MS,
         lease_ms=60_000,
-        free_slots=free_slots,
+        monotonic_s=0.0,
+        room=Room(free_slots, free_slots, 1 << 30),
         in_flight={},
-        cursor="",
+        rates=Rates(),
+        lanes=lanes,
         rng=Random(1),
         ids=Uuid7Ids(SystemClock(), Random(1)),
     )
@@ -201,9 +234,10 @@ async def _publish(database: CountedDatabase, *, others: int) -> int:
         database,
         Matchers(database, workspaces_max=10),
         Definitions(database),
+        backlog=backlog_of(database, clock),
         clock=clock,
         ids=Uuid7Ids(clock, Random(1)),
-        on_accepted=lambda: None,
+        on_accepted=lambda _: None,
         allow_unknown_event_types=True,
     )
     assert 1 == await _matched(publisher)

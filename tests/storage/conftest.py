@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.storage.database import Database, FatalStorageError
 from service.storage.sqlite import SqliteDatabase
+from tests.storage.works import Open
 
 
 def no_fatal_error_expected(error: FatalStorageError) -> None:
@@ -25,6 +27,32 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     opened = SqliteDatabase.open(tmp_path / "tidings.db", on_fatal=no_fatal_error_expected)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database will be."""
+    return tmp_path / "tidings.db"
+
+
+@pytest.fixture
+def fatal_errors() -> list[FatalStorageError]:
+    """The fatal errors that were told."""
+    return []
+
+
+@pytest.fixture
+async def open_database(path: Path, fatal_errors: list[FatalStorageError]) -> AsyncIterator[Open]:
+    """Opens the database at `path`, and closes it at the end."""
+    opened: list[SqliteDatabase] = []
+
+    def open_it(at: Path = path, **limits: Any) -> SqliteDatabase:
+        opened.append(SqliteDatabase.open(at, on_fatal=fatal_errors.append, **limits))
+        return opened[-1]
+
+    yield open_it
+    for database in opened:
+        await database.close()
 
 
 @dataclass(frozen=True, slots=True)

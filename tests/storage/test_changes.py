@@ -7,16 +7,28 @@ from typing import Any, Final
 
 import pytest
 
-from service.delivery.claiming import TakeOverWork, TickWork
+from service.delivery.claiming import TakeOverWork
 from service.domain.model import Attempt, AttemptOutcome, FailureReason, NotificationState
 from service.domain.names import Workspace
 from service.storage import attempts, changes, interventions, notifications, queue
 from service.storage.changes import Change
 from service.storage.database import Database, Transaction
 from service.storage.notifications import NewNotification
-from service.storage.queue import Claimed, Finished, LaneClaim, Postponed
+from service.storage.queue import Claimed, Demand, Finished, Postponed
 from service.storage.sweeps import SweepKind
-from tests.fakes import NOW_MS, WORKSPACE, CountingIds, FakeClock, event_of, owe, stored, subscribe, subscription_of
+from tests.fakes import (
+    NOW_MS,
+    WORKSPACE,
+    CountingIds,
+    FakeClock,
+    claim_lane,
+    event_of,
+    owe,
+    stored,
+    subscribe,
+    subscription_of,
+    tick_work,
+)
 
 OTHER = Workspace("acme", "other")
 PENDING, SUCCEEDED = NotificationState.PENDING, NotificationState.SUCCEEDED
@@ -49,9 +61,7 @@ async def one_owed(database: Database) -> str:
 
 async def claim_one(database: Database, *, owner: str = "me") -> Claimed:
     """Claim the one notification that is ready."""
-    [[claimed]] = await database.write(
-        lambda tx: queue.claim(tx, [LaneClaim("a", 9)], owner=owner, now_ms=NOW_MS, lease_end_ms=NOW_MS + 60_000)
-    )
+    [claimed] = await claim_lane(database, "a", owner=owner)
     return claimed
 
 
@@ -85,9 +95,7 @@ async def test_notification_that_failed_from_the_start_is_one_change_and_never_d
         found.replay_id,
         found.complete_time_ms,
     )
-    [claimed] = await database.write(
-        lambda tx: queue.claim(tx, [LaneClaim("a", 9)], owner="me", now_ms=NOW_MS + 9, lease_end_ms=NOW_MS + 99)
-    )
+    claimed = await claim_lane(database, "a")
     assert "n" not in [each.notification_id for each in claimed]
 
 
@@ -99,8 +107,9 @@ async def test_claims_holds_and_promotions_are_no_changes(database: Database, cl
         queue.hold(tx, "a", hold_end_ms=NOW_MS + 5, limit=9)
         interventions.sweep(tx, SweepKind.RELEASE, "a", "", now_ms=NOW_MS, limit=9)
         queue.hold(tx, "a", hold_end_ms=NOW_MS + 5, limit=9)
-        queue.promote_due(tx, now_ms=NOW_MS + 5, limit=9)
-        [claims] = queue.claim(tx, [LaneClaim("a", 9)], owner="me", now_ms=NOW_MS, lease_end_ms=NOW_MS + 9)
+        queue.promote(tx, [each.notification_id for each in queue.due(tx, now_ms=NOW_MS + 5, limit=9)])
+        [claims] = queue.ready(tx, [Demand("a", 9)], tier=1)
+        queue.claim(tx, claims, owner="me", now_ms=NOW_MS, lease_end_ms=NOW_MS + 9)
         assert [notification_id] == [claimed.notification_id for claimed in claims]
         queue.release_leases(tx, claims, now_ms=NOW_MS)
 
@@ -198,8 +207,9 @@ async def test_claim_number_grows_with_every_claim_cancel_and_retry(database: Da
     def retry(tx: Transaction) -> object:
         return interventions.retry_now(tx, notification_id, now_ms=NOW_MS)
 
-    def claim(tx: Transaction) -> object:
-        return queue.claim(tx, [LaneClaim("a", 9)], owner="me", now_ms=NOW_MS, lease_end_ms=NOW_MS + 60_000)
+    def claim(tx: Transaction) -> None:
+        [ready] = queue.ready(tx, [Demand("a", 9)], tier=0)
+        queue.claim(tx, ready, owner="me", now_ms=NOW_MS, lease_end_ms=NOW_MS + 60_000)
 
     def end(tx: Transaction) -> None:
         recorded(tx, Finished(notification_id, 1, succeeded=True))
@@ -259,8 +269,7 @@ async def test_retry_begins_a_new_schedule_from_any_state_and_is_fenced(database
 
     assert [Change(3, notification_id, "a", PENDING, 1, NOW_MS + 99, None, None, None)] == told
     assert [False] == await database.write(lambda tx: queue.end_claims(tx, [late], now_ms=NOW_MS))
-    work = TickWork("me", now_ms=NOW_MS + 99, lease_ms=60_000, free_slots=9, in_flight={}, rng=rng, ids=CountingIds())
-    [claim] = (await database.write(work)).claims
+    [claim] = (await database.write(tick_work(now_ms=NOW_MS + 99, rng=rng))).claims
     assert (NOW_MS + 99, 0, 1) == (
         claim.claimed.schedule_time_ms,
         claim.claimed.schedule_step,
@@ -309,7 +318,7 @@ async def test_pruning_advances_the_horizon_and_numbers_are_never_given_out_agai
 
     pruned = [await database.write(lambda tx: changes.prune(tx, before_ms=NOW_MS + 1, limit=3)) for _ in range(3)]
 
-    assert [True, True, False] == pruned
+    assert [3, 2, 0] == pruned
     assert (5, 5) == await database.read(lambda tx: (changes.horizon(tx), changes.last_number(tx)))
     await database.write(lambda tx: changes.append(tx, new, now_ms=NOW_MS))
     assert [6] == [each.number for each in await log_of(database)]
@@ -325,11 +334,11 @@ async def test_pruning_leaves_what_is_young_and_leaves_no_gap(database: Database
 
     await database.write(log)
 
-    assert await database.write(lambda tx: changes.prune(tx, before_ms=NOW_MS + 5, limit=1_000))
+    assert 3 == await database.write(lambda tx: changes.prune(tx, before_ms=NOW_MS + 5, limit=1_000))
 
     assert [4, 5] == [each.number for each in await log_of(database)]
     assert 3 == await database.read(changes.horizon)
-    assert not await database.write(lambda tx: changes.prune(tx, before_ms=NOW_MS + 5, limit=1_000))
+    assert 0 == await database.write(lambda tx: changes.prune(tx, before_ms=NOW_MS + 5, limit=1_000))
 
 
 EXPLAIN_AFTER: Final[Any] = "EXPLAIN QUERY PLAN " + changes.SELECT_AFTER

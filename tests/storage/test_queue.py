@@ -13,12 +13,23 @@ from service.domain.model import Attempt, AttemptOutcome, FailureReason
 from service.storage import attempts, interventions, queue, subscriptions, sweeps
 from service.storage.database import Database, Transaction
 from service.storage.dialect import Dialect, for_postgres, render
-from service.storage.queue import Claimed, Finished, LaneClaim, Postponed
+from service.storage.queue import Claimed, Demand, Finished, Postponed
 from service.storage.sweeps import SweepKind
-from tests.fakes import NOW_MS, event_of, outcomes, owe, states, stored, subscribe, subscription_of
+from tests.fakes import (
+    LEASE_MS,
+    NOW_MS,
+    claim_lane,
+    event_of,
+    outcomes,
+    owe,
+    promote_due,
+    states,
+    stored,
+    subscribe,
+    subscription_of,
+)
 from tests.storage.test_portability import statements_of
 
-LEASE_MS: Final = 60_000
 ME: Final = "me"
 OTHER: Final = "other"
 
@@ -27,11 +38,7 @@ async def claim(
     database: Database, uid: str, *, limit: int = 100, owner: str = ME, now_ms: int = NOW_MS
 ) -> list[Claimed]:
     """Claim from one lane."""
-    lanes = [LaneClaim(uid, limit)]
-    [claimed] = await database.write(
-        lambda tx: queue.claim(tx, lanes, owner=owner, now_ms=now_ms, lease_end_ms=now_ms + LEASE_MS)
-    )
-    return claimed
+    return await claim_lane(database, uid, limit=limit, owner=owner, now_ms=now_ms)
 
 
 async def succeed(database: Database, claimed: Claimed) -> bool:
@@ -87,7 +94,7 @@ async def test_lanes_come_in_order_each_once_after_a_cursor(
     database: Database, after: str, limit: int, expected: list[str]
 ) -> None:
     """However much stands in them."""
-    assert expected == await database.read(lambda tx: queue.lanes_after(tx, after, limit=limit))
+    assert expected == await database.read(lambda tx: queue.lanes_after(tx, after, now_ms=NOW_MS, limit=limit))
 
 
 async def test_there_are_no_lanes_where_nothing_is_ready(database: Database, three_lanes: list[str]) -> None:
@@ -95,7 +102,7 @@ async def test_there_are_no_lanes_where_nothing_is_ready(database: Database, thr
     for uid in "abc":
         await claim(database, uid)
 
-    assert [] == await database.read(lambda tx: queue.lanes_after(tx, "", limit=9))
+    assert [] == await database.read(lambda tx: queue.lanes_after(tx, "", now_ms=NOW_MS, limit=9))
     assert ["WAITING"] * 6 == await states(database, three_lanes)
 
 
@@ -112,16 +119,14 @@ async def test_claim_takes_what_has_been_due_longest_up_to_its_limit(database: D
     assert late[1:] == [each.notification_id for each in rest]
 
 
-async def test_claims_come_lane_by_lane(database: Database, three_lanes: list[str]) -> None:
+async def test_what_is_ready_comes_lane_by_lane(database: Database, three_lanes: list[str]) -> None:
     """One list per lane asked for, an empty one too."""
-    lanes = [LaneClaim("c", 1), LaneClaim("unknown", 5), LaneClaim("a", 5)]
+    demands = [Demand("c", 1), Demand("unknown", 5), Demand("a", 5)]
 
-    claimed = await database.write(
-        lambda tx: queue.claim(tx, lanes, owner=ME, now_ms=NOW_MS, lease_end_ms=NOW_MS + LEASE_MS)
-    )
+    ready = await database.read(lambda tx: queue.ready(tx, demands, tier=0))
 
-    assert [["c"], [], ["a", "a"]] == [[each.subscription_uid for each in lane] for lane in claimed]
-    assert ["READY", "WAITING", "WAITING", "READY", "WAITING", "READY"] == await states(database, three_lanes)
+    assert [["c"], [], ["a", "a"]] == [[each.subscription_uid for each in lane] for lane in ready]
+    assert ["READY"] * 6 == await states(database, three_lanes)
 
 
 @pytest.mark.usefixtures("three_lanes")
@@ -213,7 +218,7 @@ async def test_process_never_takes_over_its_own_claims(database: Database, three
     much_later_ms = NOW_MS + 1_000 * LEASE_MS
 
     assert [] == await abandoned_ids(database, ME, much_later_ms)
-    assert 0 == await database.write(lambda tx: queue.promote_due(tx, now_ms=much_later_ms, limit=9))
+    assert 0 == await promote_due(database, now_ms=much_later_ms, limit=9)
     assert three_lanes == sorted(await abandoned_ids(database, OTHER, much_later_ms))
 
 
@@ -225,10 +230,10 @@ async def test_retry_is_promoted_when_its_time_has_come(database: Database) -> N
     await postpone(database, two, NOW_MS + 10)
     both = [one.notification_id, two.notification_id]
 
-    assert 0 == await database.write(lambda tx: queue.promote_due(tx, now_ms=NOW_MS + 9, limit=9))
-    assert 1 == await database.write(lambda tx: queue.promote_due(tx, now_ms=NOW_MS + 20, limit=1))
+    assert 0 == await promote_due(database, now_ms=NOW_MS + 9, limit=9)
+    assert 1 == await promote_due(database, now_ms=NOW_MS + 20, limit=1)
     assert ["WAITING", "READY"] == await states(database, both)
-    assert 1 == await database.write(lambda tx: queue.promote_due(tx, now_ms=NOW_MS + 20, limit=9))
+    assert 1 == await promote_due(database, now_ms=NOW_MS + 20, limit=9)
     assert ["READY", "READY"] == await states(database, both)
 
 
@@ -284,8 +289,8 @@ async def test_hold_parks_the_ready_ones_of_one_lane_in_slices(database: Databas
     held = [await hold(database, uid, NOW_MS + 30, limit=1) for uid in ("a", "c", "c", "c")]
 
     assert [1, 1, 1, 0] == held
-    assert ["b"] == await database.read(lambda tx: queue.lanes_after(tx, "", limit=9))
-    assert 3 == await database.write(lambda tx: queue.promote_due(tx, now_ms=NOW_MS + 30, limit=9))
+    assert ["b"] == await database.read(lambda tx: queue.lanes_after(tx, "", now_ms=NOW_MS, limit=9))
+    assert 3 == await promote_due(database, now_ms=NOW_MS + 30, limit=9)
     assert [0] * 6 == [(await stored(database, each))["held"] for each in three_lanes]
 
 
@@ -446,11 +451,11 @@ async def test_sweeps_take_turns(database: Database) -> None:
 
 BY_ID: Final = "sqlite_autoindex_notifications_1"
 INDEXES: Final = {
-    "PROMOTE_DUE": {"notifications_timer", BY_ID},
+    "SELECT_DUE": {"notifications_timer"},
     "SELECT_ABANDONED": {"notifications_leases"},
     "SELECT_NEXT_DUE": {"notifications_timer", "notifications_leases"},
-    "SELECT_LANES_AFTER": {"notifications_lane"},
-    "CLAIM_FROM_LANE": {"notifications_lane", BY_ID},
+    "SELECT_LANES_AFTER": {"notifications_lane", "sqlite_autoindex_lanes_1"},
+    "SELECT_READY": {"notifications_lane"},
     "HOLD_LANE": {"notifications_lane", BY_ID},
     "SELECT_PENDING_AFTER": {"notifications_pending"},
 }

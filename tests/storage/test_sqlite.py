@@ -1,8 +1,7 @@
-"""What SQLite adds: group commit, one writer, a lock, and what happens when the disk is full or the file is broken."""
+"""What SQLite adds: group commit, one writer, a lock, and files that cannot be opened."""
 
 import asyncio
 import os
-import resource
 import shutil
 import signal
 import sqlite3
@@ -10,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
@@ -19,111 +18,23 @@ from typing import Any, Final
 
 import pytest
 
-from service.domain.errors import DiskFull, StorageUnavailable
+from service.domain.errors import StorageUnavailable
 from service.storage.database import FatalStorageError, OpenError, Transaction
 from service.storage.migrations import migrate
 from service.storage.sqlite import SqliteDatabase, run_beside
 from service.storage.sqlite_connections import SqliteReader, SqliteWriter, WorkResult
 from service.storage.sqlite_file import ServerLock, connect, connect_reader
-
-WAIT_S: Final = 10
-PAGE_BYTES: Final = 4096
-REPOSITORY: Final = Path(__file__).parents[2]
-
-INSERT: Final = "INSERT INTO workspaces (workspace, revision) VALUES (:workspace, 1)"
-SELECT_REVISIONS: Final = "SELECT revision FROM workspaces"  # Not in any index, so it reads the table.
-SELECT_NAMES: Final = "SELECT workspace FROM workspaces ORDER BY workspace"
-INSERT_MANY: Final = """
-    WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < :count)
-    INSERT INTO workspaces (workspace, revision) SELECT :prefix || number, number FROM numbers
-"""
-SELECT_ROOT_PAGE: Final = "SELECT rootpage FROM sqlite_master WHERE name = 'workspaces'"
-FEW_PAGES: Final = "PRAGMA max_page_count = 1"  # SQLite makes it the number of pages that there are.
-MANY_PAGES: Final = "PRAGMA max_page_count = 1000000"
-LARGE: Final = "x" * 100 * PAGE_BYTES
-
-Open = Callable[..., SqliteDatabase]
-
-
-def insert(tx: Transaction, workspace: str) -> None:
-    """Add a row."""
-    tx.execute(INSERT, workspace=workspace)
-
-
-def names(tx: Transaction) -> list[str]:
-    """Return the rows that there are, by name."""
-    return [row["workspace"] for row in tx.rows(SELECT_NAMES)]
-
-
-def revisions(tx: Transaction) -> list[int]:
-    """Return the revision of each row."""
-    return [row["revision"] for row in tx.rows(SELECT_REVISIONS)]
-
-
-def log_bytes(path: Path) -> int:
-    """Return how long the write-ahead log of a database is; 0 if there is none."""
-    log = Path(f"{path}-wal")
-    return log.stat().st_size if log.exists() else 0
-
-
-class Gate:
-    """Holds the writer up, so that works gather behind it and become one group."""
-
-    def __init__(self) -> None:
-        self._reached = threading.Event()
-        self._opened = threading.Event()
-
-    async def closed_for(self, database: SqliteDatabase) -> "asyncio.Task[None]":
-        """Return the held-up write once the writer has met it."""
-        held_up = asyncio.create_task(database.write(self._pass))
-        assert await asyncio.to_thread(self._reached.wait, WAIT_S)
-        return held_up
-
-    def open(self) -> None:
-        """Let the writer go on."""
-        self._opened.set()
-
-    def _pass(self, tx: Transaction) -> None:
-        self._reached.set()
-        assert self._opened.wait(WAIT_S)
-
-
-async def as_one_group(database: SqliteDatabase, *works: Callable[[Transaction], Any]) -> list[Any]:
-    """Run works in one commit and return their results or exceptions."""
-    gate = Gate()
-    held_up = await gate.closed_for(database)
-    group = [asyncio.create_task(database.write(work)) for work in works]
-    await asyncio.sleep(0)  # Each task runs as far as handing its work in.
-    gate.open()
-    await held_up
-    return await asyncio.gather(*group, return_exceptions=True)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the database will be."""
-    return tmp_path / "tidings.db"
-
-
-@pytest.fixture
-def fatal_errors() -> list[FatalStorageError]:
-    """The fatal errors that were told."""
-    return []
-
-
-@pytest.fixture
-async def open_database(path: Path, fatal_errors: list[FatalStorageError]) -> AsyncIterator[Open]:
-    """Opens the database at `path`, and closes it at the end."""
-    opened: list[SqliteDatabase] = []
-
-    def open_it(at: Path = path, **limits: Any) -> SqliteDatabase:
-        opened.append(SqliteDatabase.open(at, on_fatal=fatal_errors.append, **limits))
-        return opened[-1]
-
-    yield open_it
-    for database in opened:
-        await database.close()
-
+from tests.storage.works import (
+    PAGE_BYTES,
+    REPOSITORY,
+    WAIT_S,
+    Gate,
+    Open,
+    as_one_group,
+    insert,
+    log_bytes,
+    names,
+)
 
 # --- groups
 
@@ -345,6 +256,33 @@ async def test_administrative_command_works_beside_the_server(open_database: Ope
     assert ["a", "b"] == await database.read(names)
 
 
+LOOK: Final = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print(connection.execute("SELECT group_concat(workspace) FROM workspaces").fetchone()[0])
+connection.close()
+"""
+
+
+async def test_other_process_that_looks_at_the_database_leaves_the_log_to_the_server(
+    open_database: Open, path: Path
+) -> None:
+    """The last connection to close deletes the log, so the server must hold a lock that says that it is still there."""
+    database = open_database()
+    await database.write(partial(insert, workspace="a"))
+    seen = [await asyncio.to_thread(look, path)]
+    await database.write(partial(insert, workspace="b"))
+    seen.append(await asyncio.to_thread(look, path))
+
+    assert ["a", "a,b"] == seen
+
+
+def look(path: Path) -> str:
+    """Return the rows as the `sqlite3` command would see them beside the server."""
+    looked = subprocess.run([sys.executable, "-c", LOOK, path], capture_output=True, text=True, check=True)
+    return looked.stdout.strip()
+
+
 def test_administrative_command_creates_the_database_it_needs(path: Path) -> None:
     """The first token is made before the first start."""
     run_beside(path, partial(insert, workspace="a"))
@@ -389,139 +327,6 @@ async def test_write_does_not_wait_for_ever(open_database: Open, path: Path) -> 
     await database.write(partial(insert, workspace="b"))
 
     assert ["b"] == await database.read(names)
-
-
-# --- disks that are full, files that are broken
-
-
-async def test_full_disk_fails_the_whole_group_and_is_over_when_there_is_room(
-    open_database: Open, fatal_errors: list[FatalStorageError]
-) -> None:
-    """SQLite rolls everything back by itself; a work that had gone well must not be answered OK."""
-    database = open_database()
-    await database.write(lambda tx: tx.rows(FEW_PAGES))
-
-    results = await as_one_group(
-        database,
-        partial(insert, workspace="before"),
-        partial(insert, workspace=LARGE),
-        partial(insert, workspace="after"),
-    )
-
-    assert [DiskFull] * 3 == [type(result) for result in results]
-    assert [] == await database.read(names)
-    await database.write(lambda tx: tx.rows(MANY_PAGES))
-    await database.write(partial(insert, workspace="later"))
-    assert ["later"] == await database.read(names)
-    assert [] == fatal_errors
-
-
-async def test_full_disk_that_undoes_one_statement_fails_one_work(open_database: Open) -> None:
-    """Where SQLite keeps the transaction, so do we."""
-    database = open_database()
-    await database.write(lambda tx: tx.rows(FEW_PAGES))
-
-    results = await as_one_group(
-        database,
-        partial(insert, workspace="before"),
-        lambda tx: tx.execute(INSERT_MANY, count=1000, prefix="x"),
-        partial(insert, workspace="after"),
-    )
-
-    assert [type(None), DiskFull, type(None)] == [type(result) for result in results]
-    assert ["after", "before"] == await database.read(names)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a file system of 1 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, text=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-async def filled(database: SqliteDatabase) -> list[str]:
-    """Write until the disk is full and return the rows that were acknowledged."""
-    acknowledged: list[str] = []
-    try:
-        for number in range(10_000):
-            workspace = f"{number:05}" + "x" * 500
-            await database.write(partial(insert, workspace=workspace))
-            acknowledged.append(workspace)
-    except DiskFull:
-        return acknowledged
-    raise AssertionError("the disk was never full")
-
-
-async def test_disk_that_is_really_full_keeps_what_was_acknowledged(
-    open_database: Open, small_disk: Path, fatal_errors: list[FatalStorageError]
-) -> None:
-    """Reads go on, nothing acknowledged is lost, and writing resumes by itself."""
-    database = open_database(small_disk / "tidings.db")
-    (small_disk / "ballast").write_bytes(bytes(128 * 1024))
-
-    acknowledged = await filled(database)
-
-    assert acknowledged == await database.read(names)
-    (small_disk / "ballast").unlink()
-    await database.write(partial(insert, workspace="later"))
-    assert [*acknowledged, "later"] == await database.read(names)
-    assert [] == fatal_errors
-
-
-@contextmanager
-def file_size_limit(size_bytes: int) -> Iterator[None]:
-    """Make every write beyond a size fail, as a broken disk would."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-async def test_input_output_error_stops_everything(
-    open_database: Open, fatal_errors: list[FatalStorageError], path: Path
-) -> None:
-    """After a write that failed nobody knows what is on the disk: told once, and refused from then on."""
-    database = open_database()
-    await database.write(partial(insert, workspace="a"))
-
-    with file_size_limit(log_bytes(path) + PAGE_BYTES):
-        results = await as_one_group(database, partial(insert, workspace="b"), partial(insert, workspace=LARGE))
-
-    assert [StorageUnavailable] * 2 == [type(result) for result in results]
-    assert 1 == len(fatal_errors)
-    assert "disk I/O error (SQLITE_IOERR_WRITE)" in str(fatal_errors[0])
-    with pytest.raises(StorageUnavailable):
-        await database.write(names)
-    with pytest.raises(StorageUnavailable):
-        await database.read(names)
-
-
-@pytest.mark.parametrize("kind", ["write", "read"])
-async def test_damaged_file_stops_everything(
-    open_database: Open, fatal_errors: list[FatalStorageError], path: Path, kind: str
-) -> None:
-    """Whoever meets the damage first, a write or a read."""
-    run_beside(path, partial(insert, workspace="a"))
-    root_page = run_beside(path, lambda tx: tx.rows(SELECT_ROOT_PAGE)[0]["rootpage"])
-    with path.open("r+b") as file:
-        file.seek((root_page - 1) * PAGE_BYTES)
-        file.write(b"\xff" * PAGE_BYTES)
-    database = open_database()
-
-    with pytest.raises(StorageUnavailable):
-        await (database.write(revisions) if kind == "write" else database.read(revisions))
-    with pytest.raises(StorageUnavailable):
-        await database.write(names)
-
-    run_beside(path, lambda tx: None, busy_timeout_s=0)  # The failed write holds no lock.
-    assert [True] == ["SQLITE_CORRUPT" in str(error) for error in fatal_errors]
 
 
 # --- threads that fail
@@ -642,7 +447,7 @@ SERVER: Final = """
 import asyncio, sys
 from pathlib import Path
 from service.storage.sqlite import SqliteDatabase
-from tests.storage.test_sqlite import insert
+from tests.storage.works import insert
 
 async def serve():
     database = SqliteDatabase.open(Path(sys.argv[1]), on_fatal=print)

@@ -49,9 +49,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 12
     """ABORTED: the resource was changed since its etag was read. Read it again, then repeat the change."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 13
-    """RESOURCE_EXHAUSTED: a limit of the workspace. RetryInfo says when to try again."""
+    """RESOURCE_EXHAUSTED: as many calls of this method, or as many bytes of requests, are under way on the server as it
+    takes at once. Any method may answer so. RetryInfo says when to try again.
+    """
     ERROR_REASON_BACKLOG_FULL: _ErrorReason.ValueType  # 14
-    """RESOURCE_EXHAUSTED: too many notifications are waiting. RetryInfo says when to try again."""
+    """RESOURCE_EXHAUSTED: too many notifications of the workspace, or of the server, are pending. Nothing was accepted.
+    RetryInfo says when to try again.
+    """
     ERROR_REASON_DISK_FULL: _ErrorReason.ValueType  # 15
     """RESOURCE_EXHAUSTED: the database's disk is full. RetryInfo says when to try again."""
     ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 16
@@ -74,8 +78,9 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 
     Every error of every method carries a google.rpc.ErrorInfo in its status details, with domain "tidings.v1" and as
     `reason` one of these names without the prefix ERROR_REASON_. Where they fit, google.rpc.BadRequest (the field's
-    path, such as `requests[3].event.json`), google.rpc.RetryInfo and google.rpc.ResourceInfo stand beside it. The
-    message of the status alone is enough for a person: it names the field, the value and what is allowed.
+    path, such as `requests[3].event.json`), google.rpc.RetryInfo, google.rpc.QuotaFailure (whose limit it is) and
+    google.rpc.ResourceInfo stand beside it. The message of the status alone is enough for a person: it names the field,
+    the value and what is allowed.
 
     There are three exceptions. INTERNAL, a fault of the server, carries a google.rpc.RequestInfo, whose request_id is
     the call_id in the server's log. RESOURCE_EXHAUSTED without details comes from gRPC itself, for a message over 8 MiB
@@ -110,9 +115,13 @@ ERROR_REASON_STATE_CONFLICT: ErrorReason.ValueType  # 11
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 12
 """ABORTED: the resource was changed since its etag was read. Read it again, then repeat the change."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 13
-"""RESOURCE_EXHAUSTED: a limit of the workspace. RetryInfo says when to try again."""
+"""RESOURCE_EXHAUSTED: as many calls of this method, or as many bytes of requests, are under way on the server as it
+takes at once. Any method may answer so. RetryInfo says when to try again.
+"""
 ERROR_REASON_BACKLOG_FULL: ErrorReason.ValueType  # 14
-"""RESOURCE_EXHAUSTED: too many notifications are waiting. RetryInfo says when to try again."""
+"""RESOURCE_EXHAUSTED: too many notifications of the workspace, or of the server, are pending. Nothing was accepted.
+RetryInfo says when to try again.
+"""
 ERROR_REASON_DISK_FULL: ErrorReason.ValueType  # 15
 """RESOURCE_EXHAUSTED: the database's disk is full. RetryInfo says when to try again."""
 ERROR_REASON_DRAINING: ErrorReason.ValueType  # 16

@@ -286,8 +286,9 @@ class Notification(_message.Message):
     """Output only. Name of the replay that made it; empty for those that the publish made."""
     failure_reason: _builtins.str
     """Output only. Why it is FAILED: GONE (the receiver answered 410), ATTEMPTS_EXHAUSTED (the retry policy has no
-    further attempt), MAX_AGE_REACHED (the next attempt would come after the policy's max_age) or FORMAT_NOT_APPLICABLE
-    (the subscription's format cannot carry this event; no attempt was made).
+    further attempt), MAX_AGE_REACHED (the next attempt would come after the policy's max_age), FORMAT_NOT_APPLICABLE (the
+    subscription's format cannot carry this event; no attempt was made) or HOLD_EXPIRED (it waited for 14 days while the
+    subscription was DISABLED or SUSPENDED).
     """
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:

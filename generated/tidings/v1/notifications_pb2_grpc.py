@@ -167,7 +167,8 @@ class NotificationServiceServicer(object):
         stay, attempts go on being counted, the retry schedule and its max_age start over. Take its name from
         ListNotifications.
 
-        While the subscription is disabled or suspended the notification is held, like the others.
+        While the subscription is disabled or suspended the notification is held, like the others. While it is BACKING_OFF
+        one attempt is made now: this one, or another that waits.
 
         Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT while an attempt is under way, and when the subscription
         was deleted.
@@ -204,8 +205,9 @@ class NotificationServiceServicer(object):
         subscription's format cannot carry makes a notification that is FAILED with FORMAT_NOT_APPLICABLE.
 
         While the subscription is disabled or suspended the notifications are made and held, like others. A replay without
-        max_rate_per_second makes them as fast as they can be stored, all due at once: events that are published meanwhile
-        come behind them at this subscription, though not at any other.
+        max_rate_per_second makes them as fast as they can be stored, all due at once; the subscription gets them in turns
+        with the events that are published meanwhile. Where as much is pending as may be, a replay pauses, and goes on by
+        itself once there is room.
 
         Errors: INVALID_FIELD; RESOURCE_NOT_FOUND when there is no such subscription; STATE_CONFLICT while 10 replays of
         the subscription are RUNNING.

@@ -79,7 +79,8 @@ class NotificationServiceStub:
     stay, attempts go on being counted, the retry schedule and its max_age start over. Take its name from
     ListNotifications.
 
-    While the subscription is disabled or suspended the notification is held, like the others.
+    While the subscription is disabled or suspended the notification is held, like the others. While it is BACKING_OFF
+    one attempt is made now: this one, or another that waits.
 
     Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT while an attempt is under way, and when the subscription
     was deleted.
@@ -108,8 +109,9 @@ class NotificationServiceStub:
     subscription's format cannot carry makes a notification that is FAILED with FORMAT_NOT_APPLICABLE.
 
     While the subscription is disabled or suspended the notifications are made and held, like others. A replay without
-    max_rate_per_second makes them as fast as they can be stored, all due at once: events that are published meanwhile
-    come behind them at this subscription, though not at any other.
+    max_rate_per_second makes them as fast as they can be stored, all due at once; the subscription gets them in turns
+    with the events that are published meanwhile. Where as much is pending as may be, a replay pauses, and goes on by
+    itself once there is room.
 
     Errors: INVALID_FIELD; RESOURCE_NOT_FOUND when there is no such subscription; STATE_CONFLICT while 10 replays of
     the subscription are RUNNING.
@@ -208,7 +210,8 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     stay, attempts go on being counted, the retry schedule and its max_age start over. Take its name from
     ListNotifications.
 
-    While the subscription is disabled or suspended the notification is held, like the others.
+    While the subscription is disabled or suspended the notification is held, like the others. While it is BACKING_OFF
+    one attempt is made now: this one, or another that waits.
 
     Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT while an attempt is under way, and when the subscription
     was deleted.
@@ -237,8 +240,9 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     subscription's format cannot carry makes a notification that is FAILED with FORMAT_NOT_APPLICABLE.
 
     While the subscription is disabled or suspended the notifications are made and held, like others. A replay without
-    max_rate_per_second makes them as fast as they can be stored, all due at once: events that are published meanwhile
-    come behind them at this subscription, though not at any other.
+    max_rate_per_second makes them as fast as they can be stored, all due at once; the subscription gets them in turns
+    with the events that are published meanwhile. Where as much is pending as may be, a replay pauses, and goes on by
+    itself once there is room.
 
     Errors: INVALID_FIELD; RESOURCE_NOT_FOUND when there is no such subscription; STATE_CONFLICT while 10 replays of
     the subscription are RUNNING.
@@ -364,7 +368,8 @@ class NotificationServiceServicer:
         stay, attempts go on being counted, the retry schedule and its max_age start over. Take its name from
         ListNotifications.
 
-        While the subscription is disabled or suspended the notification is held, like the others.
+        While the subscription is disabled or suspended the notification is held, like the others. While it is BACKING_OFF
+        one attempt is made now: this one, or another that waits.
 
         Errors: INVALID_FIELD; RESOURCE_NOT_FOUND; STATE_CONFLICT while an attempt is under way, and when the subscription
         was deleted.
@@ -403,8 +408,9 @@ class NotificationServiceServicer:
         subscription's format cannot carry makes a notification that is FAILED with FORMAT_NOT_APPLICABLE.
 
         While the subscription is disabled or suspended the notifications are made and held, like others. A replay without
-        max_rate_per_second makes them as fast as they can be stored, all due at once: events that are published meanwhile
-        come behind them at this subscription, though not at any other.
+        max_rate_per_second makes them as fast as they can be stored, all due at once; the subscription gets them in turns
+        with the events that are published meanwhile. Where as much is pending as may be, a replay pauses, and goes on by
+        itself once there is room.
 
         Errors: INVALID_FIELD; RESOURCE_NOT_FOUND when there is no such subscription; STATE_CONFLICT while 10 replays of
         the subscription are RUNNING.

@@ -178,9 +178,12 @@ class _SubscriptionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sub
     SUBSCRIPTION_STATE_ACTIVE: _SubscriptionState.ValueType  # 1
     """It matches events and gets its notifications."""
     SUBSCRIPTION_STATE_DISABLED: _SubscriptionState.ValueType  # 2
-    """`enabled` is false: it matches nothing, and its pending notifications wait."""
+    """`enabled` is false: it matches nothing, and its pending notifications wait, each for 14 days; then it fails with
+    HOLD_EXPIRED.
+    """
     SUBSCRIPTION_STATE_SUSPENDED: _SubscriptionState.ValueType  # 3
-    """Stopped by the server after the receiver answered 410: it still matches, and its notifications are held. Ended by
+    """Stopped by the server after the receiver answered 410, or did nothing but fail for 5 days and at least 20 attempts:
+    it still matches, and its notifications are held, each for 14 days; then it fails with HOLD_EXPIRED. Ended by
     ResumeSubscription, or by another url.
     """
 
@@ -192,9 +195,12 @@ SUBSCRIPTION_STATE_UNSPECIFIED: SubscriptionState.ValueType  # 0
 SUBSCRIPTION_STATE_ACTIVE: SubscriptionState.ValueType  # 1
 """It matches events and gets its notifications."""
 SUBSCRIPTION_STATE_DISABLED: SubscriptionState.ValueType  # 2
-"""`enabled` is false: it matches nothing, and its pending notifications wait."""
+"""`enabled` is false: it matches nothing, and its pending notifications wait, each for 14 days; then it fails with
+HOLD_EXPIRED.
+"""
 SUBSCRIPTION_STATE_SUSPENDED: SubscriptionState.ValueType  # 3
-"""Stopped by the server after the receiver answered 410: it still matches, and its notifications are held. Ended by
+"""Stopped by the server after the receiver answered 410, or did nothing but fail for 5 days and at least 20 attempts:
+it still matches, and its notifications are held, each for 14 days; then it fails with HOLD_EXPIRED. Ended by
 ResumeSubscription, or by another url.
 """
 Global___SubscriptionState: _TypeAlias = SubscriptionState  # noqa: Y015
@@ -328,14 +334,22 @@ class Subscription(_message.Message):
     STRIPE have the same form.
     """
     max_rate_per_second: _builtins.float
-    """The most requests per second. This version answers UNIMPLEMENTED when it is set."""
+    """The most requests per second, 0.01 to 10,000. Over any t seconds at most rate · (t + 0.1) + 1 are started, by each
+    server process. Default: no limit.
+    """
     max_concurrency: _builtins.int
-    """The most requests under way at once, 1 to 256. This version never has more than 8."""
+    """The most requests under way at once, 1 to 256, in each server process. Default: 64. How many there are really
+    begins at 8, grows by one with every ten successes, and is halved by a timeout, a failed connection, 429 or 503; at 0
+    one is made now and then until the receiver answers: see state_reason.
+    """
     state: Global___SubscriptionState.ValueType
     """Output only. Whether it is served."""
     state_reason: _builtins.str
-    """Output only. Why it is in this state, in one word: GONE (SUSPENDED after the receiver answered 410),
-    FILTER_TOO_SLOW (ACTIVE, but its filter is shut and matches nothing until the subscription is updated); else empty.
+    """Output only. Why it is in this state, in one word: GONE (SUSPENDED after the receiver answered 410), FAILING
+    (SUSPENDED after 5 days of nothing but failures), FILTER_TOO_SLOW (ACTIVE, but its filter is shut and matches nothing
+    until the subscription is updated), BACKING_OFF (ACTIVE, but its receiver is down or overloaded: one attempt is made
+    after 30 s, 1 min, 2 min, and so on up to every 10 min, until it answers; RetryNotification asks for one now); else
+    empty.
     """
     etag: _builtins.str
     """Changes with every change. Sent back with an update or delete, it makes that fail with ETAG_MISMATCH when
@@ -380,11 +394,11 @@ class Subscription(_message.Message):
 
     @_builtins.property
     def failing_since(self) -> _timestamp_pb2.Timestamp:
-        """Output only. Since when every attempt failed. Not filled by this version."""
+        """Output only. Since when every attempt failed; absent when the last one succeeded, or none was made."""
 
     @_builtins.property
     def last_success_time(self) -> _timestamp_pb2.Timestamp:
-        """Output only. When an attempt last succeeded. Not filled by this version."""
+        """Output only. When an attempt last succeeded, to within a second. Another url begins anew."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
