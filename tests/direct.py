@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from service.domain.clock import Clock
 from service.storage.database import T, Transaction
 from service.storage.migrations import migrate
 from service.storage.sqlite_connections import LOG_BYTES_MAX, SqliteReader, SqliteWriter, Work, WorkResult
@@ -23,10 +24,10 @@ class DirectDatabase:
     """The database file at `path`, made with today's schema if there is none.
 
     Every change of a notification is watched: `moves` are the violations. `actor` is the owner, in the words of leases,
-    of whatever writes next.
+    of whatever writes next. By `clock` the writer looks at disk and files, once a second.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: Clock) -> None:
         if not path.exists():
             path.write_bytes(_empty_database())
         self.path = path
@@ -35,7 +36,7 @@ class DirectDatabase:
         self.connection.execute("PRAGMA synchronous = OFF")
         watch(self.connection, actor=lambda: self.actor)
         self._reading = connect_reader(path)
-        self._writer = SqliteWriter(self.connection, path, log_bytes_max=LOG_BYTES_MAX)
+        self._writer = SqliteWriter(self.connection, path, log_bytes_max=LOG_BYTES_MAX, clock=clock)
         self._reader = SqliteReader(self._reading, path)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:

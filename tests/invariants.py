@@ -321,8 +321,9 @@ def illegal(connection: sqlite3.Connection) -> Violations:
     """A notification moves only as the state diagram says, and the claim never goes back.
 
     A lease begins from READY and with a new claim. Only who has it says what came of its attempt; anybody else's
-    outcome is stale and changes nothing. Another process may take the lease over, and records it as INTERRUPTED. What
-    has ended moves on by a retry alone: to READY, with a new claim and the schedule from its beginning.
+    outcome is stale and changes nothing. Another process may take the lease over, and records it as INTERRUPTED; the
+    one that has it never does. What is held may fail, for it was held too long. What has ended moves on by a retry
+    alone: to READY, with a new claim and the schedule from its beginning.
     """
     return _sentences(
         connection,
@@ -339,9 +340,10 @@ def illegal(connection: sqlite3.Connection) -> Violations:
             OR (old_owner IS NOT NULL AND new_owner IS NULL AND old_owner <> actor AND NOT (
                 new_state <> 'SUCCEEDED' AND outcome = 'INTERRUPTED'
             ))
+            OR (old_owner = actor AND new_owner IS NULL AND new_claim = old_claim AND outcome = 'INTERRUPTED')
             OR (new_state IN ('SUCCEEDED', 'FAILED') AND new_state <> old_state AND NOT (
                 old_state = 'WAITING' AND old_owner IS NOT NULL AND new_owner IS NULL AND new_claim = old_claim
-            ))
+            ) AND NOT (new_state = 'FAILED' AND old_held = 1 AND old_owner IS NULL AND new_claim > old_claim))
             OR (new_state = 'CANCELLED' AND new_state <> old_state AND NOT (
                 old_state IN ('READY', 'WAITING') AND new_owner IS old_owner AND new_claim > old_claim
             ))

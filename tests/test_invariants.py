@@ -12,10 +12,10 @@ from service.domain.names import Workspace
 from service.storage import attempts, events, queue
 from service.storage.database import Transaction
 from service.storage.events import PublishRequest
-from service.storage.queue import Finished, LaneClaim
+from service.storage.queue import Finished
 from tests import invariants
 from tests.direct import DirectDatabase
-from tests.fakes import NOW_MS, SECRET, WORKSPACE, event_of, owe, subscribe, subscription_of
+from tests.fakes import NOW_MS, SECRET, WORKSPACE, FakeClock, claim_ready, event_of, owe, subscribe, subscription_of
 from tests.invariants import InFlight, Publication, Receipt
 
 OWNER = "this-process"
@@ -38,7 +38,7 @@ RECEIPT = Receipt(
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[DirectDatabase]:
     """A small healthy one: one event delivered, and one that is still owed."""
-    opened = DirectDatabase(tmp_path / "tidings.db")
+    opened = DirectDatabase(tmp_path / "tidings.db", clock=FakeClock())
     await subscribe(opened, subscription_of("a"), subscription_of("b", workspace=Workspace("umbrella", "main")))
     await owe(opened, EVENT, ["a"])
     await opened.write(
@@ -51,7 +51,7 @@ async def database(tmp_path: Path) -> AsyncIterator[DirectDatabase]:
 
 
 def _deliver(tx: Transaction) -> None:
-    queue.claim(tx, [LaneClaim("a", 1)], owner=OWNER, now_ms=NOW_MS, lease_end_ms=NOW_MS + 1)
+    claim_ready(tx, "a", owner=OWNER)
     [number] = queue.count_attempts(tx, [SUCCEEDED])
     attempts.insert(tx, [(SUCCEEDED, Attempt(number, AttemptOutcome.SUCCEEDED, NOW_MS, 1, http_status=204))])
     queue.end_claims(tx, [Finished(SUCCEEDED, 1, succeeded=True, attempt_number=number)], now_ms=NOW_MS)

@@ -85,9 +85,10 @@ class Outcome:
 
 def run(seed: int, folder: Path) -> Outcome:
     """Simulate one seed, with the database in `folder`, where it is left."""
-    database = DirectDatabase(folder / f"{seed}.db")
     with structlog.testing.capture_logs() as log, asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        simulation = Simulation(seed, database, runner.get_loop().time)
+        clock = VirtualClock(runner.get_loop().time)
+        database = DirectDatabase(folder / f"{seed}.db", clock=clock)
+        simulation = Simulation(seed, database, clock)
         try:
             runner.run(simulation.run())
         except Exception as error:
@@ -101,12 +102,12 @@ def run(seed: int, folder: Path) -> Outcome:
 class Simulation:
     """The file, the processes one after the other, and everybody around them."""
 
-    def __init__(self, seed: int, database: DirectDatabase, time_s: Callable[[], float]) -> None:
+    def __init__(self, seed: int, database: DirectDatabase, clock: VirtualClock) -> None:
         self.seed = seed
         self.violations: Violations = []
-        self._time_s = time_s
+        self._time_s = clock.monotonic_s
         self._disk = Disk(database)
-        self._clock = VirtualClock(time_s)
+        self._clock = clock
         self._ledger = Ledger()
         self._receivers = Receivers(self._rng("receivers"))
         self._dice = self._rng("storm")

@@ -5,22 +5,24 @@ This is the one place to change when a constructor in `service` does.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeVar
 
+from service.backlog import Backlog
 from service.delivery.announcer import Announcer
 from service.delivery.courier import Courier
 from service.delivery.dispatcher import Dispatcher
 from service.delivery.eraser import Eraser
-from service.delivery.lanes import lane_limit
-from service.delivery.pruner import Pruner
 from service.delivery.replayer import Replayer
+from service.delivery.retention import Retained, Retention
 from service.delivery.sweeper import Sweeper
 from service.delivery.transport import Transport
 from service.domain.clock import Clock
 from service.domain.destinations import parse_destination_policy
-from service.domain.errors import Draining
+from service.domain.errors import Draining, Unavailable
+from service.domain.health import concurrency_max
 from service.domain.ids import Ids, Uuid7Ids
 from service.matching import Matchers
 from service.notifying import Interventions
@@ -34,13 +36,17 @@ from tests.simulation.storage import Disk, SimulatedDatabase
 
 LEASE_S = 60.0
 DRAIN_TIMEOUT_S = 5.0
+BACKLOG_MAX = 1_000
+WORKSPACE_BACKLOG_MAX = 100
+# Longer than any run: what is deleted could not be asked about.
+RETAINED = Retained(events_ms=1 << 40, request_ids_ms=1 << 40, changes_ms=1 << 40)
 
 T = TypeVar("T")
 
 
 def lane_max(max_concurrency: int | None) -> int:
     """Return how many requests of a subscription may be under way at once, at the very most."""
-    return lane_limit(max_concurrency)
+    return concurrency_max(max_concurrency)
 
 
 class ProcessGone(Exception):
@@ -87,18 +93,30 @@ class Process:
             slots=slots,
         )
         sweeper = Sweeper(database, clock=clock, on_released=dispatcher.wake)
-        self._replayer = Replayer(database, clock=clock, ids=ids, on_made=dispatcher.wake, cpu_s=_no_cpu)
+        self._backlog = backlog = Backlog(
+            database, clock=clock, notifications_max=BACKLOG_MAX, workspace_notifications_max=WORKSPACE_BACKLOG_MAX
+        )
+        self._replayer = Replayer(
+            database, backlog=backlog, clock=clock, ids=ids, on_made=dispatcher.wake, cpu_s=_no_cpu
+        )
         publisher = Publisher(
             database,
             Matchers(database, workspaces_max=10, cpu_s=_no_cpu),
             Definitions(database),
+            backlog=backlog,
             clock=clock,
             ids=ids,
             on_accepted=dispatcher.wake,
             allow_unknown_event_types=True,
         )
         announcer = Announcer(database, publisher)
-        self._others = (sweeper, announcer, Eraser(database, clock=clock), Pruner(database, clock=clock))
+        self._others = (
+            sweeper,
+            announcer,
+            Eraser(database, clock=clock),
+            Retention(database, clock=clock, retained=RETAINED),
+            backlog,
+        )
         self._use_cases = UseCases(
             publisher,
             Subscriptions(
@@ -162,6 +180,8 @@ class Process:
         return await answer
 
     async def _run(self) -> None:
+        with suppress(Unavailable):
+            await self._backlog.count()
         async with asyncio.TaskGroup() as tasks:
             delivering = tasks.create_task(self._dispatcher.run())
             others = [tasks.create_task(each.run()) for each in (self._replayer, *self._others)]

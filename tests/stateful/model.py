@@ -60,10 +60,15 @@ class Owed:
         if self.held:
             self.state, self.held, self.due_ms = "READY", False, now_ms
 
-    def promote(self, now_ms: int) -> None:
-        """Become ready when the time has come."""
-        if self.state == "WAITING" and self.owner is None and self.due_ms <= now_ms:
-            self.state, self.held = "READY", False
+    def become_due(self, now_ms: int, *, is_served: bool) -> None:
+        """Be ready when the time has come, but fail if it was held so long that the hold ended first."""
+        if self.state != "WAITING" or self.owner is not None or self.due_ms > now_ms:
+            return
+        if self.held and not is_served:
+            self.state, self.reason, self.claim = "FAILED", "HOLD_EXPIRED", self.claim + 1
+        else:
+            self.state = "READY"
+        self.held = False
 
     def give_back(self, claim: int, now_ms: int) -> None:
         """Come free unattempted, as at a shutdown."""
