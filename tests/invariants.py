@@ -500,6 +500,22 @@ def overfull(samples: Iterable[InFlight], *, slots: int, lane_max: Callable[[str
     return found
 
 
+def hurried(starts: Sequence[float], *, rate: float, tolerance_s: float) -> Violations:
+    """In any span of t seconds one process starts at most rate · (t + tolerance) + 1 requests of a subscription.
+
+    Args:
+        starts: when requests were started, in seconds, in their order.
+        rate: its max_rate_per_second.
+        tolerance_s: how early a request may come, and how unevenly what the process started together may go out.
+    """
+    return [
+        f"{last - first + 1} requests from {starts[first]:.3f} s to {starts[last]:.3f} s, at {rate:g} per second"
+        for first in range(len(starts))
+        for last in range(first + 1, len(starts))
+        if last - first > rate * (starts[last] - starts[first] + tolerance_s)
+    ]
+
+
 def _sentences(connection: sqlite3.Connection, sql: str) -> Violations:
     return [row[0] for row in connection.execute(sql)]
 

@@ -68,6 +68,7 @@ def test_what_is_well_violates_nothing(database: DirectDatabase) -> None:
     assert [] == invariants.unreceived(connection, [RECEIPT])
     assert [] == invariants.garbled([RECEIPT], [PUBLICATION])
     assert [] == invariants.misattributed([RECEIPT], {"a": [SECRET]})
+    assert [] == invariants.hurried([1, 1.1, 1.3], rate=5, tolerance_s=0.1)
     assert [] == invariants.overfull([InFlight(0, {"a": 2})], slots=2, lane_max=lambda _: 2)
 
 
@@ -150,6 +151,9 @@ CONTRADICTED: dict[str, Ask] = {
     ),
     "3 requests at 1.000 s, with 2 slots": lambda _: invariants.overfull(
         [InFlight(1, {"a": 2, "b": 1})], slots=2, lane_max=lambda _: 2
+    ),
+    "3 requests from 1.000 s to 1.100 s, at 5 per second": lambda _: invariants.hurried(
+        [1, 1.05, 1.1], rate=5, tolerance_s=0.1
     ),
     "2 requests of a at 1.000 s, which may have 1": lambda _: invariants.overfull(
         [InFlight(1, {"a": 2})], slots=2, lane_max=lambda _: 1

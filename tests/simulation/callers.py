@@ -53,6 +53,7 @@ class Ledger:
     keys: dict[str, list[str]] = field(default_factory=dict)
     formats: dict[str, set[Format]] = field(default_factory=dict)
     lane_max: dict[str, int] = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
     retried: Counter[str] = field(default_factory=Counter)
     log: list[str] = field(default_factory=list)
 
@@ -136,6 +137,8 @@ class Operator:
         self.ledger.keys[host] = [key]
         self.ledger.formats[host] = {fields["format"]}
         self.ledger.lane_max[host] = fields["max_concurrency"] or 0
+        if (rate := fields["max_rate_per_second"]) is not None:
+            self.ledger.rates[host] = rate
         self.receivers.behaviours[host] = self.rng.choice(self.behaviours)
         creation = Creation(self.rng.choice(WORKSPACES), id, fields, signing_key=key)
         await self._ask(f"subscribe {id}", lambda to: to.subscriptions.create(creation))
@@ -250,6 +253,7 @@ class Operator:
             "headers": {},
             "retry_policy": self.rng.choice(POLICIES),
             "max_concurrency": self.rng.choice(CONCURRENCIES),
+            "max_rate_per_second": self.rng.choice((None, None, 2.0, 20.0)),
             "annotations": {},
         }
 

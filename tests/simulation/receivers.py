@@ -47,6 +47,8 @@ class Receivers:
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     receipts: list[Receipt] = field(default_factory=list)
     samples: list[InFlight] = field(default_factory=list)
+    # When requests were started, by process and host.
+    starts: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     # How often a receiver said 2xx at once, by host and event; one that takes its time may not be heard any more.
     accepted: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -104,6 +106,7 @@ class Connections:
         """Bring a request to its receiver, and its answer back."""
         host = host_of(request.url)
         self._under_way[host] += 1
+        self.receivers.starts.setdefault((self.owner, host), []).append(_now_s())
         self.receivers.samples.append(InFlight(_now_s(), +self._under_way))
         try:
             async with asyncio.timeout(request.timeout_s):

@@ -25,6 +25,7 @@ from tests.invariants import (
     database_violations,
     doubled,
     garbled,
+    hurried,
     invented,
     lost,
     misattributed,
@@ -42,6 +43,8 @@ from tests.simulation.virtual_time import VirtualClock, VirtualTimeLoop
 from tests.simulation.world import DRAIN_TIMEOUT_S, Process, UseCases, lane_max
 
 DRAINED_WITHIN_S = 1_500.0
+# What the engine allows, and what the simulated commit of a claim may take.
+RATE_TOLERANCE_S = 0.1 + 0.01
 # The drain timeout, and what the last commits may take.
 STOPPED_WITHIN_S = DRAIN_TIMEOUT_S + 5.5
 # Most runs are short, for what goes wrong mostly does so soon, and many short ones meet more different storms.
@@ -282,6 +285,7 @@ class Simulation:
             ),
             *misattributed(receipts, {uids[host]: each for host, each in ledger.keys.items() if host in uids}),
             *self._sent_too_often(connection),
+            *self._sent_too_fast(),
             *overfull(
                 self._receivers.samples,
                 slots=self._slots,
@@ -299,6 +303,14 @@ class Simulation:
             f"{host} accepted {event_id} {count} times, {allowed[host, event_id]} can be accounted for"
             for (host, event_id), count in self._receivers.accepted.items()
             if count > allowed[host, event_id]
+        ]
+
+    def _sent_too_fast(self) -> Violations:
+        return [
+            f"{host}: {sentence}"
+            for (_, host), starts in self._receivers.starts.items()
+            if host in self._ledger.rates
+            for sentence in hurried(starts, rate=self._ledger.rates[host], tolerance_s=RATE_TOLERANCE_S)
         ]
 
     def _uids(self, connection: sqlite3.Connection) -> dict[str, str]:
