@@ -20,7 +20,7 @@ from tests.invariants import Publication
 from tests.simulation.receivers import Behaviour, Receivers
 from tests.simulation.world import ProcessGone, UseCases
 
-WORKSPACES = (Workspace("acme", "main"), Workspace("acme", "test"), Workspace("umbrella", "main"))
+WORKSPACES = (Workspace("acme", "main"), Workspace("umbrella", "main"))
 EVENT_TYPES = ("agent.created", "agent.status.changed", "call.ended")
 PATTERNS = ("*", "agent.*", "agent.created", "call.ended", "agent.status.changed", "tidings.*")
 FORMATS = (Format.STANDARD_WEBHOOKS, Format.STANDARD_WEBHOOKS, Format.RAW, Format.CLOUDEVENTS_STRUCTURED)

@@ -49,7 +49,7 @@ RATE_TOLERANCE_S = 0.1 + 0.01
 STOPPED_WITHIN_S = DRAIN_TIMEOUT_S + 5.5
 # Most runs are short, for what goes wrong mostly does so soon, and many short ones meet more different storms.
 STORMS_S = (6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 25.0)
-EVENTS_PER_SECOND = 1.2
+EVENTS_PER_SECOND = 0.9
 
 SELECT_UNFINISHED = """
     SELECT uid || ' is still to be swept' FROM subscriptions WHERE sweep IS NOT NULL
