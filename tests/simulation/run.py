@@ -48,7 +48,8 @@ RATE_TOLERANCE_S = 0.1 + 0.01
 # The drain timeout, and what the last commits may take.
 STOPPED_WITHIN_S = DRAIN_TIMEOUT_S + 5.5
 # Most runs are short, for what goes wrong mostly does so soon, and many short ones meet more different storms.
-STORMS_S = (6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 25.0)
+SHORT_STORM_S, LONG_STORM_S = 6.0, 25.0
+LONG_STORM_SHARE = 0.05
 EVENTS_PER_SECOND = 0.9
 
 SELECT_UNFINISHED = """
@@ -114,7 +115,7 @@ class Simulation:
         self._ledger = Ledger()
         self._receivers = Receivers(self._rng("receivers"))
         self._dice = self._rng("storm")
-        self._storm_s = self._dice.choice(STORMS_S)
+        self._storm_s = LONG_STORM_S if self._dice.random() < LONG_STORM_SHARE else SHORT_STORM_S
         self._slots = self._dice.choice((2, 8, 40, 200))
         self._is_full = False
         self._processes = 0
