@@ -48,7 +48,7 @@ RATE_TOLERANCE_S = 0.1 + 0.01
 # The drain timeout, and what the last commits may take.
 STOPPED_WITHIN_S = DRAIN_TIMEOUT_S + 5.5
 # Most runs are short, for what goes wrong mostly does so soon, and many short ones meet more different storms.
-SHORT_STORM_S, LONG_STORM_S = 6.0, 25.0
+SHORT_STORM_S, LONG_STORM_S = 5.0, 25.0
 LONG_STORM_SHARE = 0.05
 EVENTS_PER_SECOND = 0.9
 
