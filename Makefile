@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test simulate check format generate dump release clean
+.PHONY: help setup demo run test simulate check bench chaos format generate dump release clean
 .SILENT:
 
 help: ## Show this list
@@ -34,6 +34,12 @@ check: $(READY) ## Run every check that needs no server: style, types, layers, c
 	$(BIN)/buf format --diff --exit-code
 	if [ -f proto/released.binpb ]; then $(BIN)/buf breaking --against proto/released.binpb; fi
 	$(BIN)/python proto/generate.py --check
+
+chaos: $(READY) ## Strike servers with faults of every class for some minutes, and count what is lost
+	$(BIN)/python -m tests.chaos.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
+
+bench: $(READY) ## Measure how fast notifications are delivered, beside a bare HTTP client
+	$(BIN)/python -m tests.benchmarks.bench
 
 format: $(READY) ## Rewrite code and contract in the one format
 	$(BIN)/ruff check --fix-only --quiet .

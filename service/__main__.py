@@ -37,6 +37,8 @@ _log = structlog.get_logger()
 # What an operator can mend: one sentence says it all.
 _FOR_OPERATORS = (OpenError, BackupError, ListenError, SettingsError, FatalStorageError)
 
+_STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 # Every option says in --help which environment variable it has.
 _option = partial(click.option, show_envvar=True, show_default=True)
 _LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -214,13 +216,16 @@ async def _serve_until_signalled(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
-    def stop(number: signal.Signals) -> None:
-        # A second signal ends the process at once: nothing that was acknowledged is lost by it.
-        loop.remove_signal_handler(number)
+    def stop() -> None:
+        # A second signal, whichever, ends the process at once: nothing that was acknowledged is lost by it.
+        for number in _STOPPING_SIGNALS:
+            loop.remove_signal_handler(number)
+            # Python's own handler of SIGINT would only raise an exception, and wait for what that unwinds.
+            signal.signal(number, signal.SIG_DFL)
         stopping.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number)
+    for number in _STOPPING_SIGNALS:
+        loop.add_signal_handler(number, stop)
     await run_server(settings, stopping=stopping, on_started=lambda _: None)
 
 

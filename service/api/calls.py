@@ -36,12 +36,16 @@ from service.domain.ids import Ids
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Write: TypeAlias = "Callable[[Context, bytes], Awaitable[None]]"
 Behaviour: TypeAlias = "Callable[[Any, Context], Any]"
 
 OnFinished: TypeAlias = "Callable[[str, str, str | None, float], None]"
 """Takes a call's method, code, reason if it has one, and seconds. UNKNOWN_METHOD stands for what the client made up."""
 
 _log = structlog.stdlib.get_logger()
+
+# How long a stream's client may leave a message unread once the server shuts down.
+_LAST_MESSAGE_S = 1.0
 
 # Questions about the server itself: answered while draining, not waited for, logged at DEBUG.
 _INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
@@ -85,13 +89,20 @@ class Calls(grpc.aio.ServerInterceptor):
         self._on_finished = on_finished
         self._request_bytes_max = request_bytes_max
         self._guarded: dict[str, tuple[Handler, Handler]] = {}
+        self._writing: set[asyncio.Timeout] = set()
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     def drain(self) -> None:
-        """Answer new calls with UNAVAILABLE, reason DRAINING, from now on. Health and reflection still answer."""
-        self.draining.set()
+        """Answer new calls with UNAVAILABLE, reason DRAINING, from now on. Health and reflection still answer.
+
+        A stream whose client does not read is given up, for it could never be told.
+        """
+        if not self.draining.is_set():
+            self.draining.set()
+            for writing in self._writing:
+                writing.reschedule(self._last_message_due_s())
 
     async def drained(self) -> None:
         """Wait until no call runs, its response handed to the transport included. Health and reflection do not count.
@@ -127,11 +138,15 @@ class Calls(grpc.aio.ServerInterceptor):
         call = self._begin(method, context)
         try:
             if self.draining.is_set() and not method.is_infrastructure:
-                raise Draining("the server is shutting down; connect again and repeat the request")
+                raise _draining()
             self._admit(call, request)
-            response = await method.respond(request, context)
+            response = await method.respond(request, context, self._write)
         except CallerError as error:
             status = status_of(error)
+        except _NotRead:
+            status = status_of(_draining())
+            # Its client would have to read what came before, so nobody waits for the end of this call.
+            self._leave(call)
         except grpc.aio.BaseError:
             # Either the handler has aborted, so the client has its answer, or the client is gone.
             aborted_with: grpc.StatusCode | None = context.code()
@@ -149,9 +164,29 @@ class Calls(grpc.aio.ServerInterceptor):
         call.code, call.reason = status.code, status.reason
         return await context.abort(status.code, status.message, status.trailing_metadata)
 
+    async def _write(self, context: Context, message: bytes) -> None:
+        """Write a message of a stream, which takes as long as the client does not read.
+
+        Raises:
+            _NotRead: the server shuts down.
+        """
+        writing = asyncio.timeout_at(self._last_message_due_s() if self.draining.is_set() else None)
+        try:
+            async with writing:
+                self._writing.add(writing)
+                await context.write(message)
+        except TimeoutError as error:
+            raise _NotRead from error
+        finally:
+            self._writing.discard(writing)
+
+    def _last_message_due_s(self) -> float:
+        return asyncio.get_running_loop().time() + _LAST_MESSAGE_S
+
     def _begin(self, method: _Method | _Refused, context: Context) -> _Call:
-        call = _Call(self._ids.new(), method, context.peer(), self._clock.monotonic_s())
-        if not method.is_infrastructure:
+        is_counted = not method.is_infrastructure
+        call = _Call(self._ids.new(), method, context.peer(), self._clock.monotonic_s(), is_counted)
+        if call.is_counted:
             self._running += 1
             self._idle.clear()
         # Later than the end of the handler: by then the response has left, or the client has.
@@ -170,14 +205,28 @@ class Calls(grpc.aio.ServerInterceptor):
     def _end(self, call: _Call) -> None:
         if call.admitted_bytes is not None:
             self._limits.release(call.method.name, request_bytes=call.admitted_bytes)
-        if not call.method.is_infrastructure:
-            self._running -= 1
-            if self._running == 0:
-                self._idle.set()
+        self._leave(call)
         duration_s = self._clock.monotonic_s() - call.started_s
         call.log(duration_s=duration_s)
         method = call.method.name if call.method.is_known else UNKNOWN_METHOD
         self._on_finished(method, call.code.name, call.reason, duration_s)
+
+    def _leave(self, call: _Call) -> None:
+        """Count a call no more, if it still is."""
+        if not call.is_counted:
+            return
+        call.is_counted = False
+        self._running -= 1
+        if self._running == 0:
+            self._idle.set()
+
+
+class _NotRead(Exception):
+    """A stream's client does not read, and the server shuts down."""
+
+
+def _draining() -> Draining:
+    return Draining("the server is shutting down; connect again and repeat the request")
 
 
 @dataclass(slots=True)
@@ -188,6 +237,8 @@ class _Call:
     method: _Method | _Refused
     peer: str
     started_s: float
+    # Whether it is one of those that a shutdown waits for.
+    is_counted: bool
     # What it is when the handler does not come to its end.
     code: grpc.StatusCode = grpc.StatusCode.CANCELLED
     reason: ErrorReason | None = None
@@ -232,14 +283,14 @@ class _Method:
     is_infrastructure: bool
     is_known: bool = True
 
-    async def respond(self, request: Any, context: Context) -> bytes | None:
+    async def respond(self, request: Any, context: Context, write: Write) -> bytes | None:
         """Run the handler on what grpc.aio has received: bytes, or an iterator of bytes. Streams are written here."""
         parsed = self._parse_each(request) if self.request_streaming else self._parse(request)
         if not self.response_streaming:
             return self.serialize(await self.behaviour(parsed, context))
         async with aclosing(self.behaviour(parsed, context)) as responses:
             async for response in responses:
-                await context.write(self.serialize(response))
+                await write(context, self.serialize(response))
         return None
 
     def _parse(self, message: bytes) -> Any:
@@ -271,7 +322,7 @@ class _Refused:
     is_infrastructure: bool = False
     is_known: bool = True
 
-    async def respond(self, _request: Any, _context: Context) -> None:
+    async def respond(self, _request: Any, _context: Context, _write: Write) -> None:
         raise Unimplemented(self.message)
 
 
