@@ -10,7 +10,7 @@ import pytest
 from tests.simulation.run import run
 
 SEEDS = 200
-AT_ONCE = 50
+AT_ONCE = 100
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
