@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check bench chaos format generate dump release clean
+.PHONY: help setup demo run test simulate check bench chaos format generate dump release clean
 .SILENT:
 
 help: ## Show this list
@@ -20,6 +20,10 @@ run: $(READY) ## Leave a server running for development: plaintext, loopback, no
 
 test: $(READY) ## Run the whole test suite
 	$(BIN)/pytest
+
+SEEDS ?= 10000
+simulate: $(READY) ## Simulate 10,000 storms in virtual time, or as many as SEEDS=… says
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 check: $(READY) ## Run every check that needs no server: style, types, layers, contract, generated code
 	$(BIN)/ruff check .

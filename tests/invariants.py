@@ -221,20 +221,29 @@ def forgotten(connection: sqlite3.Connection) -> Violations:
     )
 
 
-def revived(connection: sqlite3.Connection) -> Violations:
-    """An end state changes only to PENDING, and not by an attempt, which leaves RetryNotification. By the log."""
-    return _sentences(
-        connection,
+def revived(connection: sqlite3.Connection, *, retried: Collection[str] | None = None) -> Violations:
+    """An end state changes only to PENDING, and not by an attempt, which leaves RetryNotification. By the log.
+
+    Args:
+        retried: the notifications that somebody asked to be retried, None where the test does not know them.
+    """
+    found = connection.execute(
         """
-        SELECT notification_id || ' went from ' || before || ' to ' || state || ' at change ' || number
+        SELECT notification_id, state = 'PENDING' AND attempt_number IS NULL,
+            notification_id || ' went from ' || before || ' to ' || state || ' at change ' || number
         FROM (
             SELECT notification_id, number, state, attempt_number,
                 lag(state) OVER (PARTITION BY notification_id ORDER BY number) AS before
             FROM changes
         )
-        WHERE before <> 'PENDING' AND state <> before AND NOT (state = 'PENDING' AND attempt_number IS NULL)
-        """,
+        WHERE before <> 'PENDING' AND state <> before
+        """
     )
+    return [
+        sentence
+        for notification_id, may_be_a_retry, sentence in found
+        if not may_be_a_retry or (retried is not None and notification_id not in retried)
+    ]
 
 
 def mistold(connection: sqlite3.Connection) -> Violations:
@@ -274,6 +283,76 @@ def undrained(connection: sqlite3.Connection) -> Violations:
         """
         SELECT id || ' is still ' || state || ', lease ' || coalesce(lease_owner, 'none') FROM notifications
         WHERE (complete_time IS NULL AND held = 0) OR lease_owner IS NOT NULL
+        """,
+    )
+
+
+# Of every single change of a notification, where the test has the connection that writes.
+
+
+def watch(connection: sqlite3.Connection, *, actor: Callable[[], str]) -> None:
+    """Have every change of a notification noted, for `illegal`, by a trigger that only this connection has.
+
+    Args:
+        actor: says which process is writing, by the name that its leases carry.
+    """
+    connection.create_function("actor", 0, actor)
+    connection.execute(
+        """
+        CREATE TEMP TABLE moves (
+            id TEXT, actor TEXT, old_state TEXT, new_state TEXT, old_claim INT, new_claim INT, old_owner TEXT,
+            new_owner TEXT, old_held INT, new_held INT, attempt_count INT, schedule_step INT
+        )
+        """
+    )
+    connection.execute(
+        """
+        CREATE TEMP TRIGGER note_moves AFTER UPDATE ON main.notifications BEGIN
+            INSERT INTO moves VALUES (
+                NEW.id, actor(), OLD.state, NEW.state, OLD.claim, NEW.claim, OLD.lease_owner, NEW.lease_owner,
+                OLD.held, NEW.held, NEW.attempt_count, NEW.schedule_step
+            );
+        END
+        """
+    )
+
+
+def illegal(connection: sqlite3.Connection) -> Violations:
+    """A notification moves only as the state diagram says, and the claim never goes back.
+
+    A lease begins from READY and with a new claim. Only who has it says what came of its attempt; anybody else's
+    outcome is stale and changes nothing. Another process may take the lease over, and records it as INTERRUPTED; the
+    one that has it never does. What is held may fail, for it was held too long. What has ended moves on by a retry
+    alone: to READY, with a new claim and the schedule from its beginning.
+    """
+    return _sentences(
+        connection,
+        """
+        SELECT moves.id || ' went from ' || old_state || ' to ' || new_state || ' by ' || actor || ', lease ' ||
+            coalesce(old_owner, 'none') || ' to ' || coalesce(new_owner, 'none') || ', claim ' || old_claim || ' to ' ||
+            new_claim || ', held ' || old_held || ' to ' || new_held
+        FROM temp.moves LEFT JOIN attempts ON notification_id = moves.id AND attempt_number = moves.attempt_count
+        WHERE new_claim < old_claim OR new_claim > old_claim + 1
+            OR (new_owner IS NOT NULL AND new_owner IS NOT old_owner AND NOT (
+                old_owner IS NULL AND new_owner = actor AND new_claim > old_claim AND old_state = 'READY'
+                AND new_state = 'WAITING'
+            ))
+            OR (old_owner IS NOT NULL AND new_owner IS NULL AND old_owner <> actor AND NOT (
+                new_state <> 'SUCCEEDED' AND outcome = 'INTERRUPTED'
+            ))
+            OR (old_owner = actor AND new_owner IS NULL AND new_claim = old_claim AND outcome = 'INTERRUPTED')
+            OR (new_state IN ('SUCCEEDED', 'FAILED') AND new_state <> old_state AND NOT (
+                old_state = 'WAITING' AND old_owner IS NOT NULL AND new_owner IS NULL AND new_claim = old_claim
+            ) AND NOT (new_state = 'FAILED' AND old_held = 1 AND old_owner IS NULL AND new_claim > old_claim))
+            OR (new_state = 'CANCELLED' AND new_state <> old_state AND NOT (
+                old_state IN ('READY', 'WAITING') AND new_owner IS old_owner AND new_claim > old_claim
+            ))
+            OR (old_state IN ('SUCCEEDED', 'FAILED', 'CANCELLED') AND new_state <> old_state AND NOT (
+                new_state = 'READY' AND new_claim > old_claim AND schedule_step = 0 AND old_owner IS NULL
+                AND new_owner IS NULL
+            ))
+            OR (new_state = 'READY' AND new_owner IS NOT NULL)
+            OR (new_held = 1 AND (new_state <> 'WAITING' OR new_owner IS NOT NULL))
         """,
     )
 
@@ -419,6 +498,22 @@ def overfull(samples: Iterable[InFlight], *, slots: int, lane_max: Callable[[str
             if count > lane_max(uid)
         ]
     return found
+
+
+def hurried(starts: Sequence[float], *, rate: float, tolerance_s: float) -> Violations:
+    """In any span of t seconds one process starts at most rate · (t + tolerance) + 1 requests of a subscription.
+
+    Args:
+        starts: when requests were started, in seconds, in their order.
+        rate: its max_rate_per_second.
+        tolerance_s: how early a request may come, and how unevenly what the process started together may go out.
+    """
+    return [
+        f"{last - first + 1} requests from {starts[first]:.3f} s to {starts[last]:.3f} s, at {rate:g} per second"
+        for first in range(len(starts))
+        for last in range(first + 1, len(starts))
+        if last - first > rate * (starts[last] - starts[first] + tolerance_s)
+    ]
 
 
 def _sentences(connection: sqlite3.Connection, sql: str) -> Violations:

@@ -13,7 +13,6 @@ from random import Random
 
 import grpc
 from aiohttp import web
-from standardwebhooks import Webhook
 
 from service.domain.health import CONCURRENCY_DEFAULT_MAX
 from tests.harness import (
@@ -22,10 +21,25 @@ from tests.harness import (
     Receiver,
     ServerProcess,
     eventually,
-    payload_in,
     read_rows,
     running_process,
     running_receiver,
+)
+from tests.invariants import (
+    Publication,
+    Receipt,
+    check,
+    database_violations,
+    doubled,
+    duplicates,
+    garbled,
+    invented,
+    lost,
+    misattributed,
+    reading,
+    undrained,
+    unowed,
+    unreceived,
 )
 from tidings.v1.publishing_pb2 import PublishResponse
 
@@ -38,6 +52,7 @@ SLOW_S = 0.1
 FIRST_DELIVERY_WITHIN_S = 2.0
 DELIVERED_WITHIN_S = 40.0
 
+WORKSPACE = "acme/main"
 PENDING = "SELECT id FROM notifications WHERE complete_time IS NULL LIMIT 1"
 
 
@@ -119,6 +134,14 @@ class Publishers:
 
 
 @dataclass(frozen=True)
+class Lane:
+    """A subscription, as its receiver knows it."""
+
+    uid: str
+    signing_key: str
+
+
+@dataclass(frozen=True)
 class AtTheKill:
     """What the receiver had, and what the database held, when the server died."""
 
@@ -132,7 +155,7 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> Non
     """G1, G3, G4: all that was OKed arrives, few things arrive twice, and nothing was made up."""
     answer = SlowReceiver()
     async with running_receiver(answer) as receiver, running_process(tmp_path / "tidings.db") as server:
-        keys = await _subscribe_lanes(server, receiver)
+        lanes = await _subscribe_lanes(server, receiver)
         async with _publishing(_payloads(), server) as publishers:
             kill = await _kill(server, publishers, answer, receiver, tmp_path)
             first_delivery_s = await _restart(server, publishers, answer)
@@ -142,26 +165,28 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> Non
         await eventually(lambda: [] == read_rows(server.database, PENDING), within_s=DELIVERED_WITHIN_S)
         assert await server.stop() == 0
 
-    receipts = receiver.received
+    receipts, publications = _receipts(receiver, lanes), _publications(publishers)
     _report(kill, publishers, receipts, first_delivery_s)
     assert first_delivery_s <= FIRST_DELIVERY_WITHIN_S
     assert set(publishers.ledger) == set(publishers.payloads)
-    _check_nothing_invented(receipts, publishers)
-    _check_signatures(receipts, keys)
+    check(
+        garbled(receipts, publications),
+        misattributed(receipts, {lane.uid: [lane.signing_key] for lane in lanes.values()}),
+    )
     _check_duplicates(receipts, kill)
-    _check_database(server.database, acked, kill)
+    _check_database(server.database, publications, receipts, kill)
 
 
-async def _subscribe_lanes(server: ServerProcess, receiver: Receiver) -> dict[str, str]:
-    """Create one subscription per shard; return the signing keys by the path that each is called at."""
+async def _subscribe_lanes(server: ServerProcess, receiver: Receiver) -> dict[str, Lane]:
+    """Create one subscription per shard; return them by the path that each is called at."""
     await server.client.create_event_type()
-    keys: dict[str, str] = {}
+    lanes: dict[str, Lane] = {}
     for shard in range(LANES):
         created = await server.client.subscribe(
             f"{receiver.url}/{shard}", subscription_id=f"lane-{shard}", attribute_filters={"shard": str(shard)}
         )
-        keys[f"/hooks/{shard}"] = created.signing_key
-    return keys
+        lanes[f"/hooks/{shard}"] = Lane(created.subscription.uid, created.signing_key)
+    return lanes
 
 
 def _payloads() -> dict[str, str]:
@@ -223,63 +248,53 @@ async def _restart(server: ServerProcess, publishers: Publishers, answer: SlowRe
     return answer.arrived_at[before] - started_at
 
 
-def _check_nothing_invented(receipts: list[Received], publishers: Publishers) -> None:
-    published = {event: publishers.payloads[request].encode() for request, event in publishers.ledger.items()}
-    assert len(published) == EVENTS
-    for received in receipts:
-        assert published[received.headers["webhook-id"]] == payload_in(received.body)
+def _publications(publishers: Publishers) -> list[Publication]:
+    return [
+        Publication(WORKSPACE, request, publishers.payloads[request].encode(), event_id=event)
+        for request, event in publishers.ledger.items()
+    ]
 
 
-def _check_signatures(receipts: list[Received], keys: dict[str, str]) -> None:
-    for received in receipts:
-        Webhook(keys[received.path]).verify(received.body, received.headers)
+def _receipts(receiver: Receiver, lanes: dict[str, Lane]) -> list[Receipt]:
+    return [Receipt(lanes[each.path].uid, each.headers, each.body) for each in receiver.received]
 
 
-def _check_duplicates(receipts: list[Received], kill: AtTheKill) -> None:
+def _check_duplicates(receipts: list[Receipt], kill: AtTheKill) -> None:
     """G4. The bound is what was claimed and had no recorded outcome when the process died.
 
     A request in flight is claimed, and stays so until its outcome is committed: in flight + unflushed outcomes is the
     number of leased rows. A lane keeps its slots until then, so it is also at most 64 per lane, whatever the load.
     """
-    counts = Counter(received.headers["webhook-id"] for received in receipts)
-    duplicated = {webhook_id for webhook_id, count in counts.items() if count > 1}
+    duplicated = duplicates(receipts)
     assert kill.under_way <= kill.leased
-    assert duplicated <= kill.leased
-    assert sum(counts.values()) - len(counts) <= len(kill.leased) <= LANES * CONCURRENCY_DEFAULT_MAX
+    assert {event_id for _, event_id in duplicated} <= kill.leased
+    assert duplicated.total() <= len(kill.leased) <= LANES * CONCURRENCY_DEFAULT_MAX
 
 
-def _check_database(database: Path, acked: set[str], kill: AtTheKill) -> None:
-    assert [{"integrity_check": "ok"}] == read_rows(database, "PRAGMA integrity_check")
-    assert [] == read_rows(database, "PRAGMA foreign_key_check")
-    assert acked == {row["id"] for row in read_rows(database, "SELECT id FROM events")}
+def _check_database(database: Path, publications: list[Publication], receipts: list[Receipt], kill: AtTheKill) -> None:
+    with reading(database) as connection:
+        check(
+            database_violations(connection),
+            undrained(connection),
+            lost(connection, publications),
+            doubled(connection, publications),
+            invented(connection, publications),
+            unowed(connection, receipts),
+            unreceived(connection, receipts),
+        )
     assert [{"state": "SUCCEEDED", "count": EVENTS}] == read_rows(
         database, "SELECT state, count(*) AS count FROM notifications GROUP BY state"
     )
-    without_a_success = """
-        SELECT id FROM notifications WHERE state = 'SUCCEEDED' AND NOT EXISTS (
-            SELECT 1 FROM attempts
-            WHERE notification_id = notifications.id AND outcome = 'SUCCEEDED' AND http_status BETWEEN 200 AND 299
-        )
-    """
-    assert [] == read_rows(database, without_a_success)
-    miscounted = """
-        SELECT id FROM notifications
-        WHERE attempt_count <> (SELECT count(*) FROM attempts WHERE notification_id = notifications.id)
-            OR attempt_count <> (SELECT max(attempt_number) FROM attempts WHERE notification_id = notifications.id)
-    """
-    assert [] == read_rows(database, miscounted)
     interrupted = """
         SELECT event_id FROM attempts JOIN notifications ON notifications.id = notification_id
         WHERE outcome = 'INTERRUPTED'
     """
     assert kill.leased == {row["event_id"] for row in read_rows(database, interrupted)}
-    assert [] == read_rows(database, "SELECT id FROM notifications WHERE lease_owner IS NOT NULL")
 
 
-def _report(kill: AtTheKill, publishers: Publishers, receipts: list[Received], first_delivery_s: float) -> None:
-    duplicates = len(receipts) - len({received.headers["webhook-id"] for received in receipts})
+def _report(kill: AtTheKill, publishers: Publishers, receipts: list[Receipt], first_delivery_s: float) -> None:
     print(
         f"acknowledged at the kill: {len(kill.acked)}, received {kill.receipts}; under way {len(kill.under_way)}, "
-        f"leased {len(kill.leased)}; duplicates {duplicates}; resent {len(publishers.resent)}, of which deduplicated "
-        f"{publishers.deduplicated}; first delivery {first_delivery_s:.3f} s after server.started"
+        f"leased {len(kill.leased)}; duplicates {duplicates(receipts).total()}; resent {len(publishers.resent)}, of "
+        f"which deduplicated {publishers.deduplicated}; first delivery {first_delivery_s:.3f} s after server.started"
     )
