@@ -69,15 +69,26 @@ class Process:
 
     Args:
         slots: how many requests may be under way at once.
+        backlog_max: how much may be owed, to all workspaces and to one.
     """
 
-    def __init__(self, disk: Disk, receivers: Receivers, *, clock: Clock, rng: Random, slots: int) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        receivers: Receivers,
+        *,
+        clock: Clock,
+        rng: Random,
+        slots: int,
+        backlog_max: tuple[int, int] = (BACKLOG_MAX, WORKSPACE_BACKLOG_MAX),
+    ) -> None:
         ids = Uuid7Ids(clock, rng)
         owner = ids.new()
         self._database = SimulatedDatabase(disk, owner=owner, rng=rng)
         self.owner = owner
         self._calls: dict[asyncio.Future[None], None] = {}
         self._is_stopping = False
+        self._backlog_max = backlog_max
         self._build(receivers.reached_by(owner), owner=owner, clock=clock, rng=rng, ids=ids, slots=slots)
 
     def _build(self, transport: Transport, *, owner: str, clock: Clock, rng: Random, ids: Ids, slots: int) -> None:
@@ -94,7 +105,10 @@ class Process:
         )
         sweeper = Sweeper(database, clock=clock, on_released=dispatcher.wake)
         self._backlog = backlog = Backlog(
-            database, clock=clock, notifications_max=BACKLOG_MAX, workspace_notifications_max=WORKSPACE_BACKLOG_MAX
+            database,
+            clock=clock,
+            notifications_max=self._backlog_max[0],
+            workspace_notifications_max=self._backlog_max[1],
         )
         self._replayer = Replayer(
             database, backlog=backlog, clock=clock, ids=ids, on_made=dispatcher.wake, cpu_s=_no_cpu
