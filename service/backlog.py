@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from service.domain.clock import Clock
-from service.domain.errors import BacklogFull, CallerError, Unavailable
+from service.domain.errors import BacklogFull, CallerError, DiskFull, Unavailable
 from service.domain.names import Workspace
 from service.storage import backlog
 from service.storage.backlog import BacklogCounts
@@ -102,14 +102,15 @@ class Backlog:
     def adding(self, workspace: Workspace, notifications_max: int) -> Iterator[Adding]:
         """Count what a commit adds, from before it begins. Say in what is yielded how much it was in the end.
 
-        A commit that fails with Unavailable may have been carried out, so it counts in full.
+        A commit that fails with Unavailable may have been carried out, so it counts in full; one that the disk had no
+        room for was not.
         """
         adding = Adding(notifications_max)
         self._count(self._under_way, workspace, notifications_max)
         try:
             yield adding
         except CallerError as error:
-            if not isinstance(error, Unavailable):
+            if not isinstance(error, Unavailable) or isinstance(error, DiskFull):
                 adding.notifications = 0
             raise
         finally:

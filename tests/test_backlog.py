@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from service.backlog import Backlog
-from service.domain.errors import BacklogFull, RequestIdReused, StorageUnavailable
+from service.domain.errors import BacklogFull, DiskFull, RequestIdReused, StorageUnavailable
 from service.domain.model import Format
 from service.domain.names import Workspace
 from service.matching import Matchers
@@ -198,6 +198,16 @@ async def test_commit_of_unknown_outcome_counts_until_the_next_count(
 
     assert 2 == backlog.pending(WORKSPACE)
     await backlog.count()
+    assert 0 == backlog.pending(WORKSPACE)
+
+
+async def test_publish_that_the_disk_had_no_room_for_does_not_count(database: SqliteDatabase, clock: FakeClock) -> None:
+    """It was rolled back for certain: a full disk is not a full backlog."""
+    backlog = backlog_of(database, clock)
+
+    with pytest.raises(DiskFull), backlog.adding(WORKSPACE, 5):
+        raise DiskFull("the disk of the database is full")
+
     assert 0 == backlog.pending(WORKSPACE)
 
 

@@ -4,6 +4,7 @@ First try and retry are the same claim. The order "clear the flag, claim, then w
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -28,6 +29,7 @@ BYTES_IN_FLIGHT_MAX: Final = 64 * 1024 * 1024
 _LANES_MAX: Final = 256
 _SHORT_LANES_MAX: Final = 1_000
 _SHORT_LANES_PER_SLOT: Final = 2
+_PAUSE_PER_ROUND: Final = 10
 _STORAGE_PAUSE_S: Final = 0.5
 _AFTER_EVERY_LEASE_MS: Final = 1 << 62
 _LAST_COMMITS_S: Final = 5.0
@@ -84,6 +86,7 @@ class Dispatcher:
         # What is to be looked at: all lanes in a round, of which one goes on at the cursor, or some of them.
         self._round_is_due = True
         self._round_began_s = 0.0
+        self._next_round_s = 0.0
         self._cursor: str | None = None
         self._lanes: dict[str, None] = {}
         # Lanes that have more to send once a slot comes free, those first that wait longest, or once their rate allows
@@ -156,8 +159,9 @@ class Dispatcher:
 
     async def _claim(self, tasks: asyncio.TaskGroup) -> None:
         """Claim until no slot is free, or nothing more may go."""
-        self._note_time()
         while self._slots.free and not self._stopping:
+            # With each tick: under load there is always a lane to look at, so this may not end for long.
+            self._note_time()
             if self._cursor is None and self._round_is_due:
                 self._begin_round()
             tick = await self._tick(tasks)
@@ -168,7 +172,7 @@ class Dispatcher:
     def _note_time(self) -> None:
         """Have those lanes looked at whose rate allows more by now, and all of them if that is long ago."""
         now_s = self._clock.monotonic_s()
-        if now_s - self._round_began_s >= self._poll_s:
+        if now_s >= self._next_round_s:
             self._round_is_due = True
         for uid in [uid for uid, at_s in self._rated.items() if at_s <= now_s]:
             del self._rated[uid]
@@ -177,10 +181,16 @@ class Dispatcher:
     def _begin_round(self) -> None:
         self._cursor, self._round_is_due = "", False
         self._round_began_s = self._clock.monotonic_s()
+        self._next_round_s = math.inf
         self._rates.forget_idle(now_s=self._round_began_s)
         # All of them are met in the round.
         self._lanes.clear()
         self._short.clear()
+
+    def _end_round(self) -> None:
+        """Say when the next round is due by itself: where one takes long, for there are many lanes, later."""
+        now_s = self._clock.monotonic_s()
+        self._next_round_s = now_s + max(self._poll_s, _PAUSE_PER_ROUND * (now_s - self._round_began_s))
 
     def _next_lanes(self) -> list[str] | None:
         """Return the lanes to look at next, None in a round. A few at a time: the writer has others to serve too."""
@@ -227,6 +237,8 @@ class Dispatcher:
         """Note where a round goes on, and which lanes have more to send than they got."""
         if self._cursor is not None:
             self._cursor = tick.cursor or None
+            if self._cursor is None:
+                self._end_round()
         self._lanes.update(dict.fromkeys(sorted(tick.again)))
         self._short.update(dict.fromkeys(sorted(tick.short)))
         while len(self._short) > _SHORT_LANES_MAX:
@@ -248,7 +260,7 @@ class Dispatcher:
         if not self._slots.free:
             return None
         now_s = self._clock.monotonic_s()
-        waits_s = [self._round_began_s + self._poll_s - now_s, *(at_s - now_s for at_s in self._rated.values())]
+        waits_s = [self._next_round_s - now_s, *(at_s - now_s for at_s in self._rated.values())]
         if self._next_due_ms is not None:
             waits_s.append((self._next_due_ms - self._clock.now_ms()) / 1000)
         return max(0.0, min(waits_s))

@@ -1,6 +1,6 @@
 """Deletes what is older than it is kept: slice by slice, in rounds over everything that grows with use."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,6 +10,7 @@ import structlog
 
 from service.delivery.slices import AT_ONCE, NOTHING_LEFT, work_in_slices
 from service.domain.clock import Clock
+from service.domain.errors import Unavailable
 from service.storage import retention
 from service.storage.database import Database, Essential
 from service.storage.retention import BEGINNING, Limits, Place, Slice
@@ -18,8 +19,11 @@ from service.storage.retention import BEGINNING, Limits, Place, Slice
 _POLL_S: Final = 60.0
 _LAP_S: Final = 3_600.0
 # Between two slices the writer is left alone four times as long as the last one took. That includes its wait for the
-# writer, so where others are busy with it the pauses grow.
+# writer, so where others are busy with it the pauses grow. Only as long as that, once a round has so many slices that
+# more may be coming than go.
 _PAUSE_FACTOR: Final = 4.0
+_PAUSE_FACTOR_BEHIND: Final = 1.0
+_SLICES_BEHIND: Final = 500
 _PAUSE_MIN_S: Final = 0.01
 
 _log = structlog.get_logger()
@@ -66,7 +70,9 @@ class Retention:
             _Kind("replays", retained.events_ms, retention.delete_replays),
             _Kind("subscriptions", retained.events_ms, retention.delete_tombstones),
         )
-        self._turn = 0
+        # Those that this round has yet to come to the end of. They take turns: one that is never done stops no other.
+        self._left = deque(self._kinds)
+        self._slices = 0
         self._lap_ends_s = clock.monotonic_s() + _LAP_S
         self._deleted: Counter[str] = Counter()
 
@@ -77,26 +83,36 @@ class Retention:
     async def take_turn(self) -> float:
         """Delete one slice of the kind whose turn it is; return in how many seconds the next one may come."""
         began_s = self._clock.monotonic_s()
-        kind = self._kinds[self._turn]
+        kind = self._left.popleft()
         before_ms = self._clock.now_ms() - kind.kept_ms
         # On a full disk too, for this is what makes room.
         work = Essential(partial(kind.delete, after=kind.place, before_ms=before_ms, limits=self._limits))
-        found = await self._database.write(work)
+        try:
+            found = await self._database.write(work)
+        except Unavailable:
+            self._left.appendleft(kind)
+            raise
         kind.place = found.place
         self._deleted[kind.name] += found.deleted
         self._deleted["notifications"] += found.deleted_notifications
+        self._slices += 1
         if not found.is_last:
-            return max(_PAUSE_MIN_S, _PAUSE_FACTOR * (self._clock.monotonic_s() - began_s))
-        self._turn = (self._turn + 1) % len(self._kinds)
-        if self._turn:
+            self._left.append(kind)
+            return max(_PAUSE_MIN_S, self._pause_factor() * (self._clock.monotonic_s() - began_s))
+        if self._left:
             return AT_ONCE
         self._end_round()
         return NOTHING_LEFT
+
+    def _pause_factor(self) -> float:
+        return _PAUSE_FACTOR if self._slices < _SLICES_BEHIND else _PAUSE_FACTOR_BEHIND
 
     def _end_round(self) -> None:
         if self._deleted.total():
             _log.info("retention.deleted", **{name: count for name, count in self._deleted.items() if count})
         self._deleted.clear()
+        self._left.extend(self._kinds)
+        self._slices = 0
         if self._clock.monotonic_s() >= self._lap_ends_s:
             self._lap_ends_s = self._clock.monotonic_s() + _LAP_S
             for kind in self._kinds:

@@ -21,8 +21,9 @@ _Identity: TypeAlias = tuple[int, int]
 class Disk:
     """The room for a database, and its ballast: a file that keeps some of it for what must be written at any time.
 
-    Where the disk is full, the ballast is given up. It is made anew once there is room for it again, and only then is
-    the disk no longer full, so that new work cannot use up what was kept.
+    Where the disk is full, the ballast is given up. It is made anew once there is room for it again, or for half of it
+    where room was made inside the database, and only then is the disk no longer full, so that new work cannot use up
+    what was kept.
 
     Args:
         path: the database. The ballast is `<database>.ballast`.
@@ -44,13 +45,18 @@ class Disk:
         """See whether a full disk has room again, and keep some of it as ballast if there is none.
 
         Args:
-            unused_bytes: the room inside the database, where something was deleted.
+            unused_bytes: the room inside the database, where something was deleted. New work can use it; what must be
+                written at any time cannot rely on it.
         """
-        free_bytes = self._free_bytes() + unused_bytes
-        if free_bytes >= self._kept_bytes + self._room_bytes:
+        free_bytes = self._free_bytes()
+        if not self.is_full:
+            if free_bytes + unused_bytes >= self._ballast_bytes + self._room_bytes:
+                self._make_ballast(self._ballast_bytes)
+            return
+        has_room = free_bytes + unused_bytes >= self._kept_bytes + self._room_bytes
+        fits_bytes = min(self._ballast_bytes, free_bytes - self._room_bytes)
+        if has_room and (self._kept_bytes == 0 or self._make_ballast(fits_bytes)):
             self.is_full, self._kept_bytes = False, 0
-        if not self.is_full and free_bytes >= self._ballast_bytes + self._room_bytes:
-            self._make_ballast()
 
     def ran_out(self) -> None:
         """Note that there was no room for a write, and give the ballast up."""
@@ -89,18 +95,27 @@ class Disk:
             return 0  # Moved or unmounted: what lacks is said elsewhere, and nothing is made here.
         return found.f_frsize * (found.f_bfree if os.geteuid() == 0 else found.f_bavail)
 
-    def _make_ballast(self) -> None:
-        if self._ballast_bytes == 0 or os.path.exists(self._ballast_path):
-            return
-        with suppress(OSError):
+    def _make_ballast(self, size: int) -> bool:
+        """Keep so many bytes, unless that is less than half of what should be kept; say whether there is a ballast."""
+        if self._ballast_bytes == 0:
+            return False
+        if os.path.exists(self._ballast_path):
+            return True
+        if size < self._ballast_bytes // 2:
+            return False
+        try:
             descriptor = os.open(self._ballast_path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                os.posix_fallocate(descriptor, 0, self._ballast_bytes)
-            except OSError:
-                # Half a ballast would take room and be taken for a whole one.
-                os.unlink(self._ballast_path)
-            finally:
-                os.close(descriptor)
+        except OSError:
+            return False
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError:
+            # A part of it would take room and be taken for the whole.
+            os.unlink(self._ballast_path)
+            return False
+        finally:
+            os.close(descriptor)
+        return True
 
 
 def is_no_room(error: OSError | None) -> bool:

@@ -222,6 +222,28 @@ async def test_lanes_before_the_cursor_are_not_forgotten(database: SqliteDatabas
     assert {"https://a.example/hooks"} == {request.url for request in transport.requests}
 
 
+async def test_rate_is_reached_beside_a_lane_that_is_never_done(database: SqliteDatabase, clock: FakeClock) -> None:
+    """Whenever the dispatcher has looked at something, something else has come; the time passes all the same."""
+    await subscribe(database, subscription_of("busy"), subscription_of("rated", max_rate_per_second=10.0))
+    await owe(database, event_of(), ["rated"] * 11)
+    transport = FakeTransport()
+    hooked = HookedDatabase(database)
+    dispatcher = dispatcher_of(hooked, transport, clock)
+
+    async def come_again() -> None:
+        clock.advance(10)
+        dispatcher.wake({"busy"})
+
+    hooked.after_write = come_again
+    async with running(dispatcher):
+        await transport.sent(11)
+        took_s = clock.monotonic_s()
+        hooked.after_write = None
+
+    # One at once, ten in a second, and whoever is late may make up for a tenth of it.
+    assert 0.9 <= took_s <= 1.1
+
+
 @pytest.mark.parametrize("slots", [1, 5, 20])
 async def test_under_way_never_exceeds_slots_or_lane_limits(
     database: SqliteDatabase, clock: FakeClock, slots: int

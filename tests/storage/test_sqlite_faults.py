@@ -215,6 +215,23 @@ def test_disk_without_room_for_a_ballast_is_used_without(tmp_path: Path) -> None
         assert (["other"], False) == (os.listdir(folder), disk.is_full)
 
 
+def test_full_disk_is_not_over_before_there_is_a_ballast_again(tmp_path: Path) -> None:
+    """Room inside the database is for new work. What must be written at any time needs room on the disk."""
+    with small_disk(tmp_path / "disk", "2m") as folder:
+        disk = Disk(folder / "tidings.db", ballast_bytes=512 * KIB, room_bytes=64 * KIB)
+        disk.after_open()
+        disk.ran_out()
+        fill(folder / "filler", leave_bytes=200 * KIB)
+        seen = []
+        for leave_bytes in (200 * KIB, 400 * KIB):
+            (folder / "filler").unlink()
+            fill(folder / "filler", leave_bytes=leave_bytes)
+            disk.look(unused_bytes=1024 * KIB)
+            seen.append((disk.is_full, (folder / "tidings.db.ballast").exists()))
+
+        assert [(True, False), (False, True)] == seen
+
+
 async def filled(database: SqliteDatabase) -> list[str]:
     """Write until the disk is full and return the rows that were acknowledged."""
     acknowledged: list[str] = []
