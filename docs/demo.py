@@ -186,7 +186,7 @@ async def running_server(folder: Path) -> AsyncIterator[str]:
     with Path(folder, "log").open("wb") as log:  # noqa: ASYNC230  # nothing else runs yet
         process = await asyncio.create_subprocess_exec(*command, cwd=folder, stderr=log, env=environment)
     try:
-        while not (started := re.search(r'"listen": \["(.+?)"\].*\n', log_of(folder))):
+        while not (started := re.search(r'"listen": ?\["(.+?)"\].*\n', log_of(folder))):
             require(process.returncode is None, "the server starts")
             await asyncio.sleep(0.02)
         yield started[1]
