@@ -156,10 +156,13 @@ class Interventions:
     """Retries and cancels single notifications.
 
     Args:
-        on_changed: called after every commit; a notification may be due, and watches have something to tell.
+        on_changed: called after every commit, with the subscription of the notification, which may be due; None if that
+            is not known. Watches have something to tell.
     """
 
-    def __init__(self, database: Database, *, clock: Clock, on_changed: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, *, clock: Clock, on_changed: Callable[[frozenset[str] | None], None]
+    ) -> None:
         self._database = database
         self._clock = clock
         self._on_changed = on_changed
@@ -185,11 +188,14 @@ class Interventions:
         return await self._write(lambda tx: _cancel(tx, workspace, notification_id, now_ms=now_ms))
 
     async def _write(self, work: Callable[[Transaction], Notification]) -> Notification:
+        lanes: frozenset[str] | None = None
         try:
-            return await self._database.write(work)
+            changed = await self._database.write(work)
+            lanes = frozenset((changed.subscription_uid,))
+            return changed
         finally:
             # Also for a caller that gave up waiting: it may well be committed.
-            self._on_changed()
+            self._on_changed(lanes)
 
 
 def _retry(tx: Transaction, workspace: Workspace, notification_id: str, *, now_ms: int) -> Notification:

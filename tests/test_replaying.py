@@ -115,7 +115,7 @@ def replaying_on(clock: FakeClock) -> Callable[[Database], Replaying]:
         ids = Uuid7Ids(clock, Random(next(seeds)))
         made: Replaying
 
-        def on_made() -> None:
+        def on_made(_: frozenset[str]) -> None:
             made.woken += 1
 
         cpu = FakeCpu()

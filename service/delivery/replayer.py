@@ -49,7 +49,7 @@ class Replayer:
         backlog: Backlog,
         clock: Clock,
         ids: Ids,
-        on_made: Callable[[], None],
+        on_made: Callable[[frozenset[str]], None],
         cpu_s: CpuClock = thread_cpu_s,
     ) -> None:
         self._database = database
@@ -119,7 +119,7 @@ class Replayer:
             is_done = await self._database.write(work)
             adding.notifications = len(found.selected) if is_done else 0
         if is_done and found.selected:
-            self._on_made()
+            self._on_made(frozenset((running.replay.subscription_uid,)))
 
     async def _shut_filter(self, subscription: Subscription) -> None:
         uid, text = subscription.uid, subscription.filter

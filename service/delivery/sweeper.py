@@ -17,9 +17,13 @@ _POLL_S = 5.0
 
 
 class Sweeper:
-    """Carries out the sweeps that subscriptions ask for, one slice per transaction, so that publishes go on between."""
+    """Carries out the sweeps that subscriptions ask for, one slice per transaction, so that publishes go on between.
 
-    def __init__(self, database: Database, *, clock: Clock, on_released: Callable[[], None]) -> None:
+    Args:
+        on_released: called with the subscription whose notifications may be due again.
+    """
+
+    def __init__(self, database: Database, *, clock: Clock, on_released: Callable[[frozenset[str]], None]) -> None:
         self._database = database
         self._clock = clock
         self._on_released = on_released
@@ -49,7 +53,7 @@ class Sweeper:
     async def _work(self) -> float:
         kind = await self.sweep_slice()
         if kind is SweepKind.RELEASE:
-            self._on_released()
+            self._on_released(frozenset((self._last_uid,)))
         return NOTHING_LEFT if kind is None else AT_ONCE
 
 

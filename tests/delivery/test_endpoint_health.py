@@ -199,7 +199,7 @@ async def test_hold_that_ends_while_it_is_being_released_is_delivered(
 
     found = await database.write(tick_work(now_ms=NOW_MS + 14 * DAY_MS))
     clock.advance(14 * DAY_MS)
-    await Sweeper(database, clock=clock, on_released=lambda: None).sweep_slice()
+    await Sweeper(database, clock=clock, on_released=lambda _: None).sweep_slice()
 
     assert ids == sorted(each.claimed.notification_id for each in found.claims)
     assert {1} == {(await stored(database, each))["claim"] for each in ids}

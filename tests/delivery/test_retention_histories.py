@@ -133,10 +133,10 @@ class History:
         self.published: dict[str, str] = {}
         self.backlog = backlog_of(database, self.clock)
         self.publishers = [self._publisher(), self._publisher()]
-        self.interventions = Interventions(database, clock=self.clock, on_changed=lambda: None)
+        self.interventions = Interventions(database, clock=self.clock, on_changed=lambda _: None)
         self.replays = Replays(database, clock=self.clock, ids=self.ids, on_created=lambda: None)
-        self.replayer = Replayer(database, backlog=self.backlog, clock=self.clock, ids=self.ids, on_made=lambda: None)
-        self.sweeper = Sweeper(database, clock=self.clock, on_released=lambda: None)
+        self.replayer = Replayer(database, backlog=self.backlog, clock=self.clock, ids=self.ids, on_made=lambda _: None)
+        self.sweeper = Sweeper(database, clock=self.clock, on_released=lambda _: None)
         self.retention = self.fresh_retention()
         self.uids: list[str] = []
         self.deleted = 0

@@ -1,7 +1,7 @@
 """Sweeps: pending notifications of a deleted or re-enabled subscription are moved in slices."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -28,9 +28,11 @@ class Releases:
     """Counts what it is told of."""
 
     count: int = 0
+    lanes: set[str] = field(default_factory=set)
 
-    def __call__(self) -> None:
+    def __call__(self, lanes: frozenset[str]) -> None:
         self.count += 1
+        self.lanes |= lanes
 
 
 @pytest.fixture
@@ -84,8 +86,8 @@ async def test_running_sweeper_sweeps_when_woken_and_tells_of_what_is_ready(
     ids = await owe(database, event_of(), list("ab"))
     released = asyncio.Event()
 
-    def on_released() -> None:
-        releases()
+    def on_released(lanes: frozenset[str]) -> None:
+        releases(lanes)
         released.set()
 
     sweeper = Sweeper(database, clock=clock, on_released=on_released)
@@ -99,7 +101,7 @@ async def test_running_sweeper_sweeps_when_woken_and_tells_of_what_is_ready(
     running.cancel()
     await asyncio.wait([running])
 
-    assert (["CANCELLED", "READY"], 1) == (await states(database, ids), releases.count)
+    assert (["CANCELLED", "READY"], 1, {"b"}) == (await states(database, ids), releases.count, releases.lanes)
 
 
 async def test_sweep_goes_on_when_the_database_answers_again(database: SqliteDatabase, clock: FakeClock) -> None:
@@ -110,7 +112,7 @@ async def test_sweep_goes_on_when_the_database_answers_again(database: SqliteDat
     hooked = HookedDatabase(database)
     hooked.refused_writes = 1
     released = asyncio.Event()
-    sweeper = Sweeper(hooked, clock=clock, on_released=released.set)
+    sweeper = Sweeper(hooked, clock=clock, on_released=lambda _: released.set())
 
     async def wake() -> None:
         if hooked.writes == 1:

@@ -580,7 +580,7 @@ def _url(id: str, number: int) -> str:
     return f"https://{id}.example/hooks/{number}"
 
 
-def _nothing() -> None:
+def _nothing(_: frozenset[str] | None = None) -> None:
     """Nobody is to be woken: the rules say what runs."""
 
 
