@@ -40,6 +40,8 @@ _FOR_OPERATORS = (OpenError, BackupError, ListenError, SettingsError, FatalStora
 
 # By default it is 700 objects, and every delivery makes some hundreds.
 _COLLECT_AFTER = 20_000
+# Whoever signals a process and then its group means it once.
+_SECOND_SIGNAL_AFTER_S = 0.2
 _STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 # Every option says in --help which environment variable it has.
@@ -220,12 +222,16 @@ async def _serve_until_signalled(settings: Settings) -> None:
     stopping = asyncio.Event()
 
     def stop() -> None:
+        if not stopping.is_set():
+            stopping.set()
+            loop.call_later(_SECOND_SIGNAL_AFTER_S, end_at_the_next)
+
+    def end_at_the_next() -> None:
         # A second signal, whichever, ends the process at once: nothing that was acknowledged is lost by it.
         for number in _STOPPING_SIGNALS:
             loop.remove_signal_handler(number)
             # Python's own handler of SIGINT would only raise an exception, and wait for what that unwinds.
             signal.signal(number, signal.SIG_DFL)
-        stopping.set()
 
     for number in _STOPPING_SIGNALS:
         loop.add_signal_handler(number, stop)
@@ -274,6 +280,9 @@ def _fail(error: Exception) -> NoReturn:
     foreseen = [cause for cause in causes if isinstance(cause, _FOR_OPERATORS)]
     if len(foreseen) < len(causes):
         _log.exception("server.failed", exc_info=error)
+    # A server that ran is watched by its log; one that does not start, by whoever starts it.
+    if any(isinstance(cause, FatalStorageError) for cause in foreseen):
+        _log.error("server.failed", error=str(foreseen[0]))
     if foreseen:
         click.echo(f"tidings-server: {foreseen[0]}", err=True)
     sys.exit(1)

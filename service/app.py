@@ -101,6 +101,8 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
         )
         stack.push_async_callback(database.close)
         metrics.watch_log(database.log_bytes)
+        if not database.has_ballast:
+            _log.warning("disk.without_ballast", database=str(settings.database.absolute()))
         transport = _build_transport(settings, destinations)
         stack.push_async_callback(transport.close)
         server = _build_server(settings, database, transport, destinations, metrics, at_point)

@@ -37,6 +37,8 @@ async def work_in_slices(
         wait_s = poll_s
         try:
             wait_s = await work()
+            if is_paused:
+                _log.info(f"{name}.resumed")
             is_paused = False
         except Unavailable as error:
             # Once for an outage, however long it takes.

@@ -20,8 +20,17 @@ COUNT_PENDING: Final[LiteralString] = """
     GROUP BY subscriptions.workspace
 """
 
+# Those of open lanes wait for a probe to be answered, however long they have been due.
 COUNT_READY: Final[LiteralString] = """
-    SELECT count(*) AS ready, min(due_at) AS oldest_due_at FROM notifications WHERE state = 'READY'
+    SELECT CAST(coalesce(sum(ready), 0) AS BIGINT) AS ready, min(oldest_due_at) AS oldest_due_at
+    FROM (
+        SELECT subscription_uid, count(*) AS ready, min(due_at) AS oldest_due_at FROM notifications
+        WHERE state = 'READY'
+        GROUP BY subscription_uid
+    ) AS lane
+    WHERE NOT EXISTS (
+        SELECT 1 FROM lanes WHERE lanes.subscription_uid = lane.subscription_uid AND open_until IS NOT NULL
+    )
 """
 
 # What was cancelled while its attempt is under way is leased too, but owed no more.
@@ -41,7 +50,8 @@ class BacklogCounts:
     """The backlog in one snapshot.
 
     `pending` is by workspace key, without those that are owed nothing. Of these notifications, `ready` may be sent now
-    and `leased` are being sent; the others wait for their time. `oldest_due_ms` is when the one was due that has waited
+    and `leased` are being sent; the others wait for their time, or for a receiver that is down.
+    `oldest_due_ms` is when the one was due that has waited
     longest, None if none is due. `open_lanes` are the subscriptions that get nothing but probes.
     """
 
@@ -53,7 +63,7 @@ class BacklogCounts:
 
     @property
     def waiting(self) -> int:
-        """How many wait for their time: for a retry, or for their subscription to be served again."""
+        """How many wait: for a retry, for their subscription to be served again, or for their receiver to answer."""
         return sum(self.pending.values()) - self.ready - self.leased
 
 

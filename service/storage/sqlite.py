@@ -201,6 +201,11 @@ class SqliteDatabase:
         """What the writer has done since the database was opened."""
         return self._writer.stats
 
+    @property
+    def has_ballast(self) -> bool:
+        """Whether room is kept for what must be written on a full disk: there was enough when it was opened."""
+        return self._writer.has_ballast
+
     def log_bytes(self) -> int:
         """Return how long the write-ahead log is now."""
         return self._writer.log_bytes()

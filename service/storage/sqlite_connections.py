@@ -261,6 +261,11 @@ class SqliteWriter:
             self._note(error)
         self._at_point("checkpoint.after")
 
+    @property
+    def has_ballast(self) -> bool:
+        """Whether room is kept for what must be written on a full disk."""
+        return self._disk.has_ballast
+
     def log_bytes(self) -> int:
         """Return how long the log is now; 0 where there is none."""
         try:

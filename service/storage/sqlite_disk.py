@@ -58,6 +58,11 @@ class Disk:
         if has_room and (self._kept_bytes == 0 or self._make_ballast(fits_bytes)):
             self.is_full, self._kept_bytes = False, 0
 
+    @property
+    def has_ballast(self) -> bool:
+        """Whether some room is kept."""
+        return os.path.exists(self._ballast_path)
+
     def ran_out(self) -> None:
         """Note that there was no room for a write, and give the ballast up."""
         self.is_full = True
@@ -133,8 +138,10 @@ class OpenFiles:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._log_path = Path(f"{path.resolve()}-wal")
+        self._lock_path = Path(f"{path.resolve()}.lock")
         self._database = _identity(path)
         self._log = _identity(self._log_path)
+        self._lock = _identity(self._lock_path)
 
     def missing(self) -> str | None:
         """Return a sentence about the file that is not where it was; None if all are."""
@@ -142,6 +149,11 @@ class OpenFiles:
             return (
                 f"the database {self._path} was moved, replaced or deleted while the server ran; put it back beside "
                 f"{self._log_path}, which belongs to it, and start the server again"
+            )
+        if _is_elsewhere(self._lock_path, self._lock):
+            return (
+                f"the lock {self._lock_path} was moved, replaced or deleted while the server ran, so that a second one "
+                "could use the database; leave the files beside the database to the server, and start it again"
             )
         # SQLite makes the log with the first transaction, and keeps it until the last connection closes.
         self._log = self._log or _identity(self._log_path)

@@ -96,7 +96,7 @@ def refuse_unusable(path: Path) -> None:
     """Check what the file system says about a path, for SQLite reports most of it as "unable to open".
 
     Raises:
-        OpenError: a folder, no such folder, or not permitted.
+        OpenError: a folder, no such folder, not permitted, or only its log is there.
     """
     folder = path.absolute().parent
     if path.is_dir():
@@ -105,6 +105,13 @@ def refuse_unusable(path: Path) -> None:
         raise OpenError(f"{path} cannot be opened: there is no folder {folder}")
     if not _allowed(folder, os.W_OK | os.X_OK):
         raise OpenError(f"the folder {folder} is read-only; the database keeps its log and its lock there")
+    log_path = Path(f"{path.resolve()}-wal")
+    if not path.exists() and log_path.exists() and log_path.stat().st_size:
+        # SQLite would take the log for a leftover, and empty it.
+        raise OpenError(
+            f"there is no {path}, but {log_path} holds what belongs to it: put the database back beside it, or move "
+            "the log away to begin anew"
+        )
     if path.exists() and not _allowed(path, os.R_OK):
         raise OpenError(f"{path} cannot be opened: permission denied")
     if path.exists() and not _allowed(path, os.W_OK):

@@ -87,4 +87,5 @@ async def test_outage_pauses_a_loop_and_is_logged_once_until_it_ends() -> None:
     with capture_logs() as logs:
         await run_until(done, work, wake=wake)
 
-    assert [("test.paused", "STORAGE_UNAVAILABLE")] * 2 == [(each["event"], each["reason"]) for each in logs]
+    paused, resumed = ("test.paused", "STORAGE_UNAVAILABLE"), ("test.resumed", None)
+    assert [paused, resumed] * 2 == [(each["event"], each.get("reason")) for each in logs]

@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -213,6 +213,50 @@ def test_disk_without_room_for_a_ballast_is_used_without(tmp_path: Path) -> None
         disk.look()
 
         assert (["other"], False) == (os.listdir(folder), disk.is_full)
+
+
+async def test_log_whose_database_is_gone_is_left_alone(open_database: Open, tmp_path: Path) -> None:
+    """SQLite would empty it, and with it all that was acknowledged since it was last copied into the database."""
+    path, kept = tmp_path / "tidings.db", tmp_path / "kept"
+    database = open_database(path)
+    await database.write(partial(insert, workspace="acknowledged"))
+    kept.mkdir()
+    for file in (path, Path(f"{path}-wal")):
+        (kept / file.name).write_bytes(file.read_bytes())
+    await database.close()
+    path.unlink()
+    (kept / f"{path.name}-wal").rename(f"{path}-wal")
+
+    with pytest.raises(OpenError, match=r"there is no .+tidings.db, but .+-wal holds what belongs to it"):
+        open_database(path)
+    (kept / path.name).rename(path)
+    again = open_database(path)
+
+    assert ["acknowledged"] == await again.read(names)
+    await again.close()
+
+
+async def test_server_whose_lock_is_deleted_stops(
+    open_database: Open, tmp_path: Path, fatal_errors: list[FatalStorageError]
+) -> None:
+    """A second one could have the same database."""
+    path = tmp_path / "tidings.db"
+    database = open_database(path)
+    Path(f"{path}.lock").unlink()
+
+    async def has_stopped() -> bool:
+        await is_written_at_all(database)
+        return bool(fatal_errors)
+
+    await eventually(has_stopped)
+    assert "so that a second one could use the database" in str(fatal_errors[0])
+    await database.close()
+
+
+async def is_written_at_all(database: SqliteDatabase) -> None:
+    """Give the writer something to do."""
+    with suppress(StorageUnavailable):
+        await database.write(lambda tx: tx.rows("SELECT 1 AS one"))
 
 
 def test_full_disk_is_not_over_before_there_is_a_ballast_again(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     takes at once. Any method may answer so. RetryInfo says when to try again.
     """
     ERROR_REASON_BACKLOG_FULL: _ErrorReason.ValueType  # 14
-    """RESOURCE_EXHAUSTED: too many notifications of the workspace, or of the server, are pending. Nothing was accepted.
-    RetryInfo says when to try again.
+    """RESOURCE_EXHAUSTED: too many notifications of the workspace, or of the server, are pending. This request
+    was not accepted; an equal one may have been before. RetryInfo says when to try again.
     """
     ERROR_REASON_DISK_FULL: _ErrorReason.ValueType  # 15
     """RESOURCE_EXHAUSTED: the database's disk is full. RetryInfo says when to try again."""
@@ -119,8 +119,8 @@ ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 13
 takes at once. Any method may answer so. RetryInfo says when to try again.
 """
 ERROR_REASON_BACKLOG_FULL: ErrorReason.ValueType  # 14
-"""RESOURCE_EXHAUSTED: too many notifications of the workspace, or of the server, are pending. Nothing was accepted.
-RetryInfo says when to try again.
+"""RESOURCE_EXHAUSTED: too many notifications of the workspace, or of the server, are pending. This request
+was not accepted; an equal one may have been before. RetryInfo says when to try again.
 """
 ERROR_REASON_DISK_FULL: ErrorReason.ValueType  # 15
 """RESOURCE_EXHAUSTED: the database's disk is full. RetryInfo says when to try again."""

@@ -68,10 +68,11 @@ class PublishServiceServicer(object):
         becomes a notification that is delivered at least once.
 
         Errors: INVALID_FIELD; PAYLOAD_TOO_LARGE; PAYLOAD_SCHEMA_MISMATCH; EVENT_TYPE_UNKNOWN; REQUEST_ID_REUSED;
-        RESOURCE_EXISTS when event_id is taken; BACKLOG_FULL; DISK_FULL; STORAGE_UNAVAILABLE; DRAINING.
+        RESOURCE_EXISTS when event_id is taken; BACKLOG_FULL; QUOTA_EXCEEDED; DISK_FULL; STORAGE_UNAVAILABLE;
+        DRAINING.
 
-        BACKLOG_FULL is answered before it is looked up whether a request repeats an earlier one, so it means "unknown" like
-        any other error: repeat the request with the same request_id. With validate_only the backlog does not matter.
+        BACKLOG_FULL is answered before it is looked up whether a request repeats an earlier one, so it does not say that
+        an earlier one was not accepted: repeat the request with the same request_id. With validate_only the backlog does not matter.
 
         Example:
         {"parent": "organizations/acme/workspaces/main", "event_id": "0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10", "request_id": "status-4711", "event": {"event_type": "agent.status.changed", "source": "agents/a-17", "attributes": {"team": "support"}, "json": "{\"agent\":\"a-17\",\"status\":\"READY\"}"}}

@@ -178,13 +178,13 @@ class _SubscriptionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sub
     SUBSCRIPTION_STATE_ACTIVE: _SubscriptionState.ValueType  # 1
     """It matches events and gets its notifications."""
     SUBSCRIPTION_STATE_DISABLED: _SubscriptionState.ValueType  # 2
-    """`enabled` is false: it matches nothing, and its pending notifications wait, each for 14 days; then it fails with
-    HOLD_EXPIRED.
+    """`enabled` is false: it matches nothing, and its pending notifications wait. One that has waited so for 14 days
+    is FAILED, with HOLD_EXPIRED.
     """
     SUBSCRIPTION_STATE_SUSPENDED: _SubscriptionState.ValueType  # 3
     """Stopped by the server after the receiver answered 410, or did nothing but fail for 5 days and at least 20 attempts:
-    it still matches, and its notifications are held, each for 14 days; then it fails with HOLD_EXPIRED. Ended by
-    ResumeSubscription, or by another url.
+    it still matches, and its notifications are held. One that was held for 14 days is FAILED, with
+    HOLD_EXPIRED. Ended by ResumeSubscription, or by another url.
     """
 
 class SubscriptionState(_SubscriptionState, metaclass=_SubscriptionStateEnumTypeWrapper):
@@ -195,13 +195,13 @@ SUBSCRIPTION_STATE_UNSPECIFIED: SubscriptionState.ValueType  # 0
 SUBSCRIPTION_STATE_ACTIVE: SubscriptionState.ValueType  # 1
 """It matches events and gets its notifications."""
 SUBSCRIPTION_STATE_DISABLED: SubscriptionState.ValueType  # 2
-"""`enabled` is false: it matches nothing, and its pending notifications wait, each for 14 days; then it fails with
-HOLD_EXPIRED.
+"""`enabled` is false: it matches nothing, and its pending notifications wait. One that has waited so for 14 days
+is FAILED, with HOLD_EXPIRED.
 """
 SUBSCRIPTION_STATE_SUSPENDED: SubscriptionState.ValueType  # 3
 """Stopped by the server after the receiver answered 410, or did nothing but fail for 5 days and at least 20 attempts:
-it still matches, and its notifications are held, each for 14 days; then it fails with HOLD_EXPIRED. Ended by
-ResumeSubscription, or by another url.
+it still matches, and its notifications are held. One that was held for 14 days is FAILED, with
+HOLD_EXPIRED. Ended by ResumeSubscription, or by another url.
 """
 Global___SubscriptionState: _TypeAlias = SubscriptionState  # noqa: Y015
 
