@@ -13,7 +13,7 @@ from service.domain.model import Attempt, AttemptOutcome, FailureReason
 from service.storage import attempts, interventions, queue, subscriptions, sweeps
 from service.storage.database import Database, Transaction
 from service.storage.dialect import Dialect, for_postgres, render
-from service.storage.queue import Claimed, Demand, Finished, Postponed
+from service.storage.queue import Claimed, Demand, Ended, Finished, Postponed
 from service.storage.sweeps import SweepKind
 from tests.fakes import (
     LEASE_MS,
@@ -45,10 +45,12 @@ async def succeed(database: Database, claimed: Claimed) -> bool:
     """End a claim as succeeded, and record its attempt; say whether the claim was still held."""
 
     def work(tx: Transaction) -> bool:
-        [number] = queue.count_attempts(tx, [claimed.notification_id])
-        attempts.insert(tx, [(claimed.notification_id, Attempt(number, AttemptOutcome.SUCCEEDED, NOW_MS, 1))])
-        [held] = queue.end_claims(tx, [Finished(claimed.notification_id, claimed.claim, succeeded=True)], now_ms=NOW_MS)
-        return held
+        end = Finished(claimed.notification_id, claimed.claim, succeeded=True, attempted=True)
+        [ended] = queue.end_claims(tx, [end], now_ms=NOW_MS)
+        assert ended.attempt_number is not None
+        attempt = Attempt(ended.attempt_number, AttemptOutcome.SUCCEEDED, NOW_MS, 1)
+        attempts.insert(tx, [(claimed.notification_id, attempt)])
+        return ended.was_current
 
     return await database.write(work)
 
@@ -64,10 +66,11 @@ async def next_due_ms(database: Database, owner: str = ME) -> int | None:
     return await database.read(lambda tx: queue.next_due_ms(tx, owner=owner))
 
 
-async def postpone(database: Database, claimed: Claimed, due_at_ms: int, **more: int) -> list[bool]:
+async def postpone(database: Database, claimed: Claimed, due_at_ms: int, **more: Any) -> list[bool]:
     """End a claim with a later attempt."""
     later = Postponed(claimed.notification_id, claimed.claim, due_at_ms, schedule_step=1, **more)
-    return await database.write(lambda tx: queue.end_claims(tx, [later], now_ms=NOW_MS))
+    ended = await database.write(lambda tx: queue.end_claims(tx, [later], now_ms=NOW_MS))
+    return [each.was_current for each in ended]
 
 
 async def hold(database: Database, uid: str, hold_end_ms: int, *, limit: int = 100) -> int:
@@ -191,7 +194,7 @@ async def test_failed_notification_keeps_its_reason(database: Database) -> None:
     [one] = await claim(database, "a", limit=1)
     end = Finished(one.notification_id, one.claim, succeeded=False, failure_reason=FailureReason.GONE)
 
-    assert [True] == await database.write(lambda tx: queue.end_claims(tx, [end], now_ms=NOW_MS + 7))
+    assert [Ended(True, None)] == await database.write(lambda tx: queue.end_claims(tx, [end], now_ms=NOW_MS + 7))
 
     row = await stored(database, one.notification_id)
     assert ("FAILED", "GONE", NOW_MS + 7) == (row["state"], row["failure_reason"], row["complete_time"])
@@ -367,7 +370,7 @@ async def test_cancelled_notification_keeps_its_lease_until_its_claim_ends(datab
     assert [[], [one.notification_id]] == [await abandoned_ids(database, who, NOW_MS + LEASE_MS) for who in (ME, OTHER)]
     assert [None, NOW_MS + LEASE_MS] == [await next_due_ms(database, who) for who in (ME, OTHER)]
     misfit = Finished(one.notification_id, one.claim, succeeded=False, failure_reason=FailureReason.GONE)
-    assert [False] == await database.write(lambda tx: queue.end_claims(tx, [misfit], now_ms=NOW_MS + 7))
+    assert [Ended(False, None)] == await database.write(lambda tx: queue.end_claims(tx, [misfit], now_ms=NOW_MS + 7))
     assert {**row, "lease_owner": None} == await stored(database, one.notification_id)
 
 
