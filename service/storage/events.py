@@ -1,5 +1,6 @@
 """Events, and the requests that published them, in SQL."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
@@ -21,9 +22,9 @@ INSERT_EVENT: Final[LiteralString] = f"""
     )
 """
 
-SELECT_EVENT: Final[LiteralString] = f"""
+SELECT_EVENTS: Final[LiteralString] = f"""
     SELECT {_SUMMARY_COLUMNS}, context_json, payload, category, code FROM events
-    WHERE workspace = :workspace AND id = :id
+    WHERE workspace = :workspace AND id IN {{ids}}
 """
 
 SELECT_EVENT_SUMMARY: Final[LiteralString] = f"""
@@ -66,8 +67,12 @@ def insert(tx: Transaction, events: Sequence[Event]) -> None:
 
 def find(tx: Transaction, keys: Sequence[tuple[Workspace, str]]) -> list[Event | None]:
     """Return events with their payloads, in the order of the keys; None where there is none."""
-    found = tx.each(SELECT_EVENT, [{"workspace": workspace.key, "id": event_id} for workspace, event_id in keys])
-    return [_event(rows[0], with_payload=True) if rows else None for rows in found]
+    ids: defaultdict[str, list[str]] = defaultdict(list)
+    for workspace, event_id in keys:
+        ids[workspace.key].append(event_id)
+    found = tx.each(SELECT_EVENTS, [{"workspace": key, "ids": to_text(of_key)} for key, of_key in ids.items()])
+    events = {(row["workspace"], row["id"]): _event(row, with_payload=True) for rows in found for row in rows}
+    return [events.get((workspace.key, event_id)) for workspace, event_id in keys]
 
 
 def find_summary(tx: Transaction, workspace: Workspace, event_id: str) -> Event | None:

@@ -7,6 +7,7 @@ notification was cancelled meanwhile.
 Lanes, timer and leases are a partial index each, so that no query here looks at a row that it does not want.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
@@ -17,6 +18,7 @@ from service.domain.names import Workspace
 from service.storage import changes
 from service.storage.changes import CHANGED, NewChange
 from service.storage.database import Row, Transaction
+from service.storage.encoding import to_text
 
 SELECT_DUE: Final[LiteralString] = """
     SELECT id, workspace, event_id, event_type, subscription_uid, subscription_id, held FROM notifications
@@ -25,7 +27,7 @@ SELECT_DUE: Final[LiteralString] = """
 """
 
 PROMOTE: Final[LiteralString] = (
-    "UPDATE notifications SET state = 'READY', held = 0 WHERE id = :id AND state = 'WAITING'"
+    "UPDATE notifications SET state = 'READY', held = 0 WHERE id IN {ids} AND state = 'WAITING'"
 )
 
 EXPIRE_HELD: Final[LiteralString] = f"""
@@ -86,8 +88,8 @@ SELECT_READY: Final[LiteralString] = """
 
 CLAIM: Final[LiteralString] = """
     UPDATE notifications SET
-        state = 'WAITING', due_at = :lease_end, lease_owner = :owner, claim = :claim, claim_time = :now
-    WHERE id = :id
+        state = 'WAITING', due_at = :lease_end, lease_owner = :owner, claim = claim + 1, claim_time = :now
+    WHERE id IN {ids}
 """
 
 HOLD_LANE: Final[LiteralString] = """
@@ -103,7 +105,7 @@ FINISH: Final[LiteralString] = f"""
     UPDATE notifications SET
         state = :state, complete_time = :now, failure_reason = :failure_reason, lease_owner = NULL, interruptions = 0,
         attempt_count = attempt_count + :attempted
-    WHERE id = :id AND claim = :claim AND lease_owner IS NOT NULL AND complete_time IS NULL
+    WHERE (id, claim) IN {{claims}} AND lease_owner IS NOT NULL AND complete_time IS NULL
     RETURNING {CHANGED}
 """
 
@@ -239,7 +241,8 @@ def due(tx: Transaction, *, now_ms: int, limit: int) -> list[Due]:
 
 def promote(tx: Transaction, notification_ids: Sequence[str]) -> None:
     """Make waiting notifications ready."""
-    tx.each(PROMOTE, [{"id": each} for each in notification_ids])
+    if notification_ids:
+        tx.execute(PROMOTE, ids=to_text(notification_ids))
 
 
 def expire_held(tx: Transaction, notification_ids: Sequence[str], *, now_ms: int) -> list[bool]:
@@ -304,19 +307,9 @@ def ready(tx: Transaction, demands: Sequence[Demand], *, tier: int) -> list[list
 
 def claim(tx: Transaction, ready: Sequence[Claimed], *, owner: str, now_ms: int, lease_end_ms: int) -> None:
     """Lease notifications that this transaction has found ready."""
-    tx.each(
-        CLAIM,
-        [
-            {
-                "id": each.notification_id,
-                "claim": each.claim,
-                "owner": owner,
-                "now": now_ms,
-                "lease_end": lease_end_ms,
-            }
-            for each in ready
-        ],
-    )
+    if ready:
+        ids = to_text([each.notification_id for each in ready])
+        tx.execute(CLAIM, ids=ids, owner=owner, now=now_ms, lease_end=lease_end_ms)
 
 
 def hold(tx: Transaction, subscription_uid: str, *, hold_end_ms: int, limit: int) -> int:
@@ -353,20 +346,24 @@ def end_claims(tx: Transaction, ends: Sequence[Finished | Postponed], *, now_ms:
 
 
 def _finish(tx: Transaction, finished: Sequence[Finished], *, now_ms: int) -> list[list[Row]]:
-    return tx.each(
+    alike: defaultdict[tuple[bool, FailureReason | None, bool], list[tuple[str, int]]] = defaultdict(list)
+    for each in finished:
+        alike[each.succeeded, each.failure_reason, each.attempted].append((each.notification_id, each.claim))
+    changed = tx.each(
         FINISH,
         [
             {
-                "id": each.notification_id,
-                "claim": each.claim,
-                "state": "SUCCEEDED" if each.succeeded else "FAILED",
-                "failure_reason": each.failure_reason,
+                "claims": to_text(claims),
+                "state": "SUCCEEDED" if succeeded else "FAILED",
+                "failure_reason": failure_reason,
                 "now": now_ms,
-                "attempted": int(each.attempted),
+                "attempted": int(attempted),
             }
-            for each in finished
+            for (succeeded, failure_reason, attempted), claims in alike.items()
         ],
     )
+    by_id = {row["id"]: [row] for rows in changed for row in rows}
+    return [by_id.get(each.notification_id, []) for each in finished]
 
 
 def _postpone(tx: Transaction, postponed: Sequence[Postponed], *, now_ms: int) -> list[list[Row]]:

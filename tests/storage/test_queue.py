@@ -189,6 +189,22 @@ async def test_ended_claim_cannot_be_ended_again(database: Database) -> None:
 
 
 @pytest.mark.usefixtures("three_lanes")
+async def test_claims_that_end_together_are_each_fenced_by_their_own_number(database: Database) -> None:
+    """The number of another one in the same statement is as stale as any."""
+    one, other = await claim(database, "a")
+    await database.write(lambda tx: queue.release_leases(tx, [one], now_ms=NOW_MS))
+    [again] = await claim(database, "a")
+
+    def end(tx: Transaction, *numbers: int) -> list[Ended]:
+        ids = (one.notification_id, other.notification_id)
+        ends = [Finished(*each, succeeded=True) for each in zip(ids, numbers, strict=True)]
+        return queue.end_claims(tx, ends, now_ms=NOW_MS)
+
+    assert [Ended(False, None)] * 2 == await database.write(lambda tx: end(tx, other.claim, again.claim))
+    assert [Ended(True, None)] * 2 == await database.write(lambda tx: end(tx, again.claim, other.claim))
+
+
+@pytest.mark.usefixtures("three_lanes")
 async def test_failed_notification_keeps_its_reason(database: Database) -> None:
     """An end state has a time and a reason, and nothing brings it back into a lane."""
     [one] = await claim(database, "a", limit=1)
@@ -473,7 +489,7 @@ async def test_statement_of_the_queue_uses_its_index(database: Database, name: s
 
     plan = [row["detail"] for row in await database.read(lambda tx: tx.rows(sql, **params))]
 
-    used = {found for step in plan for found in re.findall(r"INDEX (\w+)", step)}
+    used = {found for step in plan for found in re.findall(r"USING (?:COVERING )?INDEX (\w+)", step)}
     # A scan may only be one of what a subquery has found.
     scanned = [step for step in plan if step.startswith("SCAN notifications") and "USING" not in step]
     assert INDEXES.get(name, {BY_ID}) == used
