@@ -23,7 +23,7 @@ INSERT_EVENT: Final[LiteralString] = f"""
 """
 
 SELECT_EVENTS: Final[LiteralString] = f"""
-    SELECT {_SUMMARY_COLUMNS}, context_json, payload, category, code FROM events
+    SELECT {_SUMMARY_COLUMNS}, context_json, payload, category, code FROM {{events_by_key}}
     WHERE workspace = :workspace AND id IN {{ids}}
 """
 
@@ -43,7 +43,7 @@ SELECT_PUBLISH_REQUEST: Final[LiteralString] = """
     WHERE workspace = :workspace AND request_id = :request_id {for_share}
 """
 
-EVENT_EXISTS: Final[LiteralString] = "SELECT id FROM events WHERE workspace = :workspace AND id = :id"
+SELECT_TAKEN_IDS: Final[LiteralString] = "SELECT id FROM {events_by_key} WHERE workspace = :workspace AND id IN {ids}"
 
 INSERT_PUBLISH_REQUEST: Final[LiteralString] = """
     INSERT INTO publish_requests (workspace, request_id, fingerprint, event_id, create_time)
@@ -99,8 +99,9 @@ def summaries_before(
 
 def taken_ids(tx: Transaction, workspace: Workspace, event_ids: Sequence[str]) -> set[str]:
     """Return those of the ids that an event of the workspace has already."""
-    found = tx.each(EVENT_EXISTS, [{"workspace": workspace.key, "id": event_id} for event_id in event_ids])
-    return {rows[0]["id"] for rows in found if rows}
+    if not event_ids:
+        return set()
+    return {row["id"] for row in tx.rows(SELECT_TAKEN_IDS, workspace=workspace.key, ids=to_text(event_ids))}
 
 
 def find_requests(tx: Transaction, workspace: Workspace, request_ids: Sequence[str]) -> dict[str, PublishRequest]:

@@ -27,7 +27,7 @@ SELECT_DUE: Final[LiteralString] = """
 """
 
 PROMOTE: Final[LiteralString] = (
-    "UPDATE notifications SET state = 'READY', held = 0 WHERE id IN {ids} AND state = 'WAITING'"
+    "UPDATE {notifications_by_key} SET state = 'READY', held = 0 WHERE id IN {ids} AND state = 'WAITING'"
 )
 
 EXPIRE_HELD: Final[LiteralString] = f"""
@@ -87,7 +87,7 @@ SELECT_READY: Final[LiteralString] = """
 """
 
 CLAIM: Final[LiteralString] = """
-    UPDATE notifications SET
+    UPDATE {notifications_by_key} SET
         state = 'WAITING', due_at = :lease_end, lease_owner = :owner, claim = claim + 1, claim_time = :now
     WHERE id IN {ids}
 """
@@ -102,7 +102,7 @@ HOLD_LANE: Final[LiteralString] = """
 """
 
 FINISH: Final[LiteralString] = f"""
-    UPDATE notifications SET
+    UPDATE {{notifications_by_key}} SET
         state = :state, complete_time = :now, failure_reason = :failure_reason, lease_owner = NULL, interruptions = 0,
         attempt_count = attempt_count + :attempted
     WHERE (id, claim) IN {{claims}} AND lease_owner IS NOT NULL AND complete_time IS NULL

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from service.domain.model import Attempt, AttemptOutcome, FailureReason
-from service.storage import attempts, interventions, queue, subscriptions, sweeps
+from service.storage import attempts, events, interventions, queue, subscriptions, sweeps
 from service.storage.database import Database, Transaction
 from service.storage.dialect import Dialect, for_postgres, render
 from service.storage.queue import Claimed, Demand, Ended, Finished, Postponed
@@ -495,3 +495,23 @@ async def test_statement_of_the_queue_uses_its_index(database: Database, name: s
     assert INDEXES.get(name, {BY_ID}) == used
     assert [] == scanned
     assert [] == [step for step in plan if "TEMP B-TREE" in step]
+
+
+@pytest.mark.parametrize(
+    "sql", [queue.PROMOTE, queue.CLAIM, queue.FINISH, events.SELECT_EVENTS, events.SELECT_TAKEN_IDS]
+)
+@pytest.mark.parametrize("count", [1, 30])
+async def test_statement_that_takes_many_ids_goes_by_them_after_an_analyze(
+    database: Database, sql: str, count: int
+) -> None:
+    """Also when it was made while there were few rows, and reading all of them would have been cheaper."""
+    explain: Any = "EXPLAIN QUERY PLAN " + render(sql, Dialect.SQLITE)
+    params = dict.fromkeys(for_postgres(sql).parameters, "[]")
+    await subscribe(database, subscription_of("a"))
+    for number in range(count):
+        await owe(database, event_of(str(number)), ["a"])
+    await database.write(lambda tx: tx.execute("ANALYZE"))
+
+    plan = [row["detail"] for row in await database.write(lambda tx: tx.rows(explain, **params))]
+
+    assert re.match(r"SEARCH (events|notifications) USING (COVERING )?INDEX sqlite_autoindex_\w+ \(.*id=\?\)", plan[0])
