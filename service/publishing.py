@@ -305,7 +305,9 @@ async def _judged(
 
 
 async def _judge(candidate: Candidate, draft: EventDraft, definition: Definition) -> Candidate:
-    event = replace(candidate.event, category=definition.category, code=definition.code)
+    event = candidate.event
+    if (event.category, event.code) != (definition.category, definition.code):
+        event = replace(event, category=definition.category, code=definition.code)
     violations: tuple[Violation, ...] = ()
     if definition.enforcement is not SchemaEnforcement.OFF:
         violations = await definition.violations(draft.payload, payload_is_json=draft.payload_is_json)

@@ -33,7 +33,8 @@ from service.domain.model import (
 from service.domain.names import Workspace
 from service.domain.outcomes import Reply, Request, Unreachable
 from service.domain.patterns import matches
-from service.storage import event_types, events, lanes, notifications, queue, subscriptions, workspaces
+from service.storage import changes, event_types, events, lanes, notifications, queue, subscriptions, workspaces
+from service.storage.changes import NewChange
 from service.storage.database import Database, T, Transaction
 from service.storage.notifications import NewNotification
 from service.storage.queue import Claimed, Demand
@@ -250,6 +251,12 @@ async def owe(database: Database, event: Event, uids: Sequence[str], *, is_new: 
 
     await database.write(work)
     return ids
+
+
+def log_again(tx: Transaction, notification_id: str, *, now_ms: int, times: int = 1) -> None:
+    """Log a notification as it is, as if it had changed."""
+    [row] = tx.rows(SELECT_NOTIFICATION, id=notification_id)
+    changes.append(tx, [NewChange(row, now_ms)] * times)
 
 
 async def set_health(database: Database, uid: str, health: Health) -> None:

@@ -22,6 +22,7 @@ from tests.fakes import (
     FakeClock,
     HookedDatabase,
     event_of,
+    log_again,
     owe,
     subscribe,
     subscription_of,
@@ -247,10 +248,10 @@ async def test_position_older_than_what_is_kept_is_refused(database: SqliteDatab
     async with watching(database) as all_, aclosing(all_.watch(after=WatchPosition(0))) as slow:
         await take(slow, 3)
         clock.advance(24 * HOUR_MS + 1)
-        await all_.database.write(lambda tx: changes.append(tx, [changes.NewChange(first)], now_ms=NOW_MS))
+        await all_.database.write(lambda tx: log_again(tx, first, now_ms=NOW_MS))
         before_ms = clock.now_ms() - 24 * HOUR_MS
         assert 3 == await all_.database.write(lambda tx: changes.prune(tx, before_ms=before_ms, limit=1_000))
-        await all_.database.write(lambda tx: changes.append(tx, [changes.NewChange(second)], now_ms=clock.now_ms()))
+        await all_.database.write(lambda tx: log_again(tx, second, now_ms=clock.now_ms()))
         all_.feed.wake()
 
         for watch in (slow, all_.watch(after=WatchPosition(2)), all_.watch(after=WatchPosition(-1))):

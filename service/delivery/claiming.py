@@ -21,7 +21,7 @@ from service.domain.outcomes import Interrupted
 from service.domain.retry import Decision, Fail, RetryAt, Succeed, attempt_outcome, decide
 from service.storage import announcements, attempts, events, queue, subscriptions
 from service.storage.database import Transaction
-from service.storage.queue import Abandoned, Claimed, Due, Finished, Postponed
+from service.storage.queue import Abandoned, Claimed, Due, Ended, Finished, Postponed
 
 _DUE_MAX = 1_000
 _TAKEN_OVER_MAX = 1_000
@@ -190,31 +190,26 @@ class TakeOverWork:
     def __call__(self, tx: Transaction) -> list[str]:
         """Take over some, and return the subscription of each; none are left when it returns an empty list."""
         left = queue.abandoned(tx, owner=self.owner, due_until_ms=self.due_until_ms, limit=_TAKEN_OVER_MAX)
-        numbers = queue.count_attempts(tx, [each.notification_id for each in left])
-        attempts.insert(
-            tx,
-            [(each.notification_id, _interrupted(each, number)) for each, number in zip(left, numbers, strict=True)],
-        )
         repeated = dict.fromkeys(each.subscription_uid for each in left if _is_repeated(each))
         served = subscriptions.find_by_uid(tx, list(repeated))
-        ends = [
-            self._end(each, served.get(each.subscription_uid), number)
-            for each, number in zip(left, numbers, strict=True)
-        ]
-        current = queue.end_claims(tx, ends, now_ms=self.now_ms)
+        ends = [self._end(each, served.get(each.subscription_uid)) for each in left]
+        ended = queue.end_claims(tx, ends, now_ms=self.now_ms)
+        attempts.insert(
+            tx, [(each.notification_id, _interrupted(each, end)) for each, end in zip(left, ended, strict=True)]
+        )
         failed = [
             (each, end.failure_reason)
-            for each, end in compress(zip(left, ends, strict=True), current)
+            for each, end in compress(zip(left, ends, strict=True), [each.was_current for each in ended])
             if isinstance(end, Finished) and end.failure_reason is not None
         ]
         announcements.insert(tx, list(_failures(failed, now_ms=self.now_ms, ids=self.ids)))
         return [each.subscription_uid for each in left]
 
-    def _end(self, left: Abandoned, subscription: Subscription | None, attempt_number: int) -> Finished | Postponed:
+    def _end(self, left: Abandoned, subscription: Subscription | None) -> Finished | Postponed:
         interruptions = left.interruptions + 1
         if not _is_repeated(left):
             return Postponed(
-                left.notification_id, left.claim, self.now_ms, left.schedule_step, interruptions, attempt_number
+                left.notification_id, left.claim, self.now_ms, left.schedule_step, interruptions, attempted=True
             )
         decision = decide(
             Interrupted(),
@@ -224,9 +219,7 @@ class TakeOverWork:
             now_ms=self.now_ms,
             rng=self.rng,
         )
-        return end_of_claim(
-            left.notification_id, left.claim, decision, interruptions=interruptions, attempt_number=attempt_number
-        )
+        return end_of_claim(left.notification_id, left.claim, decision, interruptions=interruptions, attempted=True)
 
 
 def _failures(
@@ -257,18 +250,16 @@ def end_of_claim(
     decision: Decision,
     *,
     interruptions: int = 0,
-    attempt_number: int | None = None,
+    attempted: bool,
 ) -> Finished | Postponed:
-    """Return what a decision makes of a claim. `attempt_number` is that of the attempt it came of, None without one."""
+    """Return what a decision makes of a claim. `attempted` says that it came of an attempt."""
     match decision:
         case Succeed():
-            return Finished(notification_id, claim, succeeded=True, attempt_number=attempt_number)
+            return Finished(notification_id, claim, succeeded=True, attempted=attempted)
         case Fail(reason):
-            return Finished(
-                notification_id, claim, succeeded=False, failure_reason=reason, attempt_number=attempt_number
-            )
+            return Finished(notification_id, claim, succeeded=False, failure_reason=reason, attempted=attempted)
         case RetryAt(due_at_ms, schedule_step):
-            return Postponed(notification_id, claim, due_at_ms, schedule_step, interruptions, attempt_number)
+            return Postponed(notification_id, claim, due_at_ms, schedule_step, interruptions, attempted)
 
 
 def _with_events(tx: Transaction, claimed: Sequence[Claimed], served: Mapping[str, Subscription]) -> list[Claim]:
@@ -283,9 +274,10 @@ def _with_events(tx: Transaction, claimed: Sequence[Claimed], served: Mapping[st
     return claims
 
 
-def _interrupted(left: Abandoned, attempt_number: int) -> Attempt:
+def _interrupted(left: Abandoned, ended: Ended) -> Attempt:
+    assert ended.attempt_number is not None, "its end said that an attempt was made"
     return Attempt(
-        attempt_number=attempt_number,
+        attempt_number=ended.attempt_number,
         outcome=attempt_outcome(Interrupted()),
         start_time_ms=left.claim_time_ms,
         duration_ms=0,

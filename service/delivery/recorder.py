@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
 from typing import NamedTuple
 
 import structlog
@@ -20,6 +19,7 @@ from service.domain.model import Attempt, FailureReason, Subscription, SuspendRe
 from service.domain.retry import Fail, RetryAt, Succeed
 from service.storage import announcements, attempts, lanes, queue, subscriptions
 from service.storage.database import Database, Essential, Transaction
+from service.storage.queue import Ended
 
 _BATCH_MAX = 256
 _RETRY_DELAY_S = 0.5
@@ -45,32 +45,28 @@ def record_attempts(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: 
     Args:
         ids: names the announcements of what failed and of what was suspended.
     """
-    numbered = _insert_attempts(tx, deliveries)
     ends = [
         end_of_claim(
-            each.claimed.notification_id,
-            each.claimed.claim,
-            each.decision,
-            attempt_number=attempt.attempt_number if attempt else None,
+            each.claimed.notification_id, each.claimed.claim, each.decision, attempted=each.attempt is not None
         )
-        for each, attempt in zip(deliveries, numbered, strict=True)
+        for each in deliveries
     ]
-    current = queue.end_claims(tx, ends, now_ms=now_ms)
+    ended = queue.end_claims(tx, ends, now_ms=now_ms)
+    recorded = [_recorded(*each) for each in zip(deliveries, ended, strict=True)]
+    attempts.insert(tx, [(each.delivery.claimed.notification_id, each.attempt) for each in recorded if each.attempt])
     hopeless = _note_health(tx, deliveries, now_ms=now_ms)
-    failed = [(each, each.decision.reason) for each in compress(deliveries, current) if isinstance(each.decision, Fail)]
+    current = [each.delivery for each in recorded if each.was_current]
+    failed = [(each, each.decision.reason) for each in current if isinstance(each.decision, Fail)]
     suspensions = dict.fromkeys(hopeless, SuspendReason.FAILING) | _gone(failed)
     announcements.insert(tx, [*_failures(failed, now_ms, ids), *_suspend(tx, suspensions, now_ms, ids)])
-    return [Recorded(*each) for each in zip(deliveries, numbered, current, strict=True)]
+    return recorded
 
 
-def _insert_attempts(tx: Transaction, deliveries: Sequence[Delivery]) -> list[Attempt | None]:
-    """Store the attempts that were made; return them with the numbers that they got, None where there was none."""
-    made = [(each.claimed.notification_id, each.attempt) for each in deliveries if each.attempt]
-    numbers = queue.count_attempts(tx, [notification_id for notification_id, _ in made])
-    numbered = [(id, replace(each, attempt_number=number)) for (id, each), number in zip(made, numbers, strict=True)]
-    attempts.insert(tx, numbered)
-    stored = iter(numbered)
-    return [next(stored)[1] if each.attempt else None for each in deliveries]
+def _recorded(delivery: Delivery, ended: Ended) -> Recorded:
+    attempt, number = delivery.attempt, ended.attempt_number
+    if attempt is not None and number is not None and attempt.attempt_number != number:
+        attempt = replace(attempt, attempt_number=number)
+    return Recorded(delivery, attempt, ended.was_current)
 
 
 def _failures(failed: Sequence[tuple[Delivery, FailureReason]], now_ms: int, ids: Ids) -> Iterator[Announcement]:

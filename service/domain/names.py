@@ -5,6 +5,7 @@ Every parser raises InvalidField with the field that held the name.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from service.domain.errors import InvalidField, quoted
 from service.domain.ids import check_resource_id
@@ -44,6 +45,7 @@ class Workspace:
         return f"{self.organization}/{self.workspace}"
 
     @staticmethod
+    @lru_cache(maxsize=1_024)  # Every row that is read names one, and few are busy at a time.
     def from_key(key: str) -> "Workspace":
         """Return the workspace of a stored key."""
         organization, _, workspace = key.partition("/")

@@ -4,28 +4,28 @@ A row keeps what later changes overwrite. The rest is in the notification's own 
 written in the transaction of the change, by whoever makes it, so the log leaves nothing out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
 from service.domain.model import FailureReason, NotificationState
 from service.domain.names import Workspace
-from service.storage.database import Row, Transaction
+from service.storage.database import Row, Transaction, Value
 
-# Read from the notification's row, so the log says what the API would show. An attempt's row counts no later attempt,
-# should two be recorded in one transaction.
+# What a statement that changes notifications returns of each. The columns as they are, for some versions of SQLite
+# (3.40) take IS NULL for false in a RETURNING.
+CHANGED: Final[LiteralString] = """
+    workspace, id, subscription_uid, state, due_at, held, lease_owner, attempt_count, complete_time, failure_reason
+"""
+
 APPEND: Final[LiteralString] = """
     INSERT INTO changes (
         workspace, notification_id, subscription_uid, state, attempt_count, next_attempt_time, complete_time,
         failure_reason, attempt_number, create_time
+    ) VALUES (
+        :workspace, :notification_id, :subscription_uid, :state, :attempt_count, :next_attempt_time, :complete_time,
+        :failure_reason, :attempt_number, :create_time
     )
-    SELECT
-        workspace, id, subscription_uid,
-        CASE WHEN complete_time IS NULL THEN 'PENDING' ELSE state END,
-        coalesce(CAST(:attempt_number AS BIGINT), attempt_count),
-        CASE WHEN complete_time IS NULL AND lease_owner IS NULL AND held = 0 THEN due_at END,
-        complete_time, failure_reason, CAST(:attempt_number AS BIGINT), CAST(:now AS BIGINT)
-    FROM notifications WHERE id = :notification_id
 """
 
 # The horizon counts where every row has been pruned.
@@ -63,12 +63,19 @@ ADVANCE_HORIZON: Final[LiteralString] = """
 DELETE_UP_TO: Final[LiteralString] = "DELETE FROM changes WHERE number <= :number"
 
 
+_PENDING: Final = frozenset({"READY", "WAITING"})
+
+
 @dataclass(frozen=True, slots=True)
 class NewChange:
-    """A notification that was changed, and the number of the attempt whose outcome it was, if it was one's."""
+    """A notification as a change left it: a row of `CHANGED`, which the statement that made the change returns.
 
-    notification_id: str
-    attempt_number: int | None = None
+    `is_attempt` says that it is the outcome of the notification's last attempt.
+    """
+
+    row: Row
+    time_ms: int
+    is_attempt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +101,22 @@ class ChangedWorkspaces:
     number: int
 
 
-def append(tx: Transaction, new: Sequence[NewChange], *, now_ms: int) -> None:
-    """Log what the notifications' rows say now. After the change, in its transaction."""
-    tx.each(
-        APPEND,
-        [
-            {"notification_id": each.notification_id, "attempt_number": each.attempt_number, "now": now_ms}
-            for each in new
-        ],
-    )
+def shown_state(notification: Row) -> NotificationState:
+    """Return the state that the API shows of a notification's row."""
+    state: str = notification["state"]
+    return NotificationState.PENDING if state in _PENDING else NotificationState(state)
+
+
+def next_attempt_time_ms(notification: Row) -> int | None:
+    """Return when a notification's next attempt is due; None while one is under way, or it is held or has ended."""
+    due_at_ms: int = notification["due_at"]
+    has_a_time = notification["state"] in _PENDING and notification["lease_owner"] is None and not notification["held"]
+    return due_at_ms if has_a_time else None
+
+
+def append(tx: Transaction, new: Sequence[NewChange]) -> None:
+    """Log changes, in the transaction in which they were made."""
+    tx.each(APPEND, [_params(each) for each in new])
 
 
 def last_number(tx: Transaction) -> int:
@@ -144,6 +158,22 @@ def prune(tx: Transaction, *, before_ms: int, limit: int) -> int:
         return 0
     tx.execute(ADVANCE_HORIZON, number=number)
     return tx.execute(DELETE_UP_TO, number=number)
+
+
+def _params(new: NewChange) -> Mapping[str, Value]:
+    row = new.row
+    return {
+        "workspace": row["workspace"],
+        "notification_id": row["id"],
+        "subscription_uid": row["subscription_uid"],
+        "state": shown_state(row).value,
+        "attempt_count": row["attempt_count"],
+        "next_attempt_time": next_attempt_time_ms(row),
+        "complete_time": row["complete_time"],
+        "failure_reason": row["failure_reason"],
+        "attempt_number": row["attempt_count"] if new.is_attempt else None,
+        "create_time": new.time_ms,
+    }
 
 
 def _change(row: Row) -> Change:

@@ -5,6 +5,9 @@ A statement is written once: `:name` parameters, and a placeholder where Postgre
 whoever changes them, and keeps them as they are until the transaction ends. SQLite has one writer, so it needs neither.
 The first is not FOR UPDATE, which would pass over every subscription that somebody just now publishes to: rows that
 refer to one, like those of its notifications, lock its key.
+`{ids}` is a list of texts for IN, from the parameter `:ids`, a JSON array; `{claims}` one of pairs, from `:claims`, an
+array of arrays of a text and an integer. So one statement takes many rows of `{events_by_key}`, or of
+`{notifications_by_key}`: after an ANALYZE of few rows, SQLite might rather read all that there are by then.
 In a table, `{commit_number}` is a primary key that counts up and is never given out twice.
 """
 
@@ -33,6 +36,23 @@ class Dialect(StrEnum):
 _PLACEHOLDERS: Final = {
     "{skip_locked}": {Dialect.SQLITE: "", Dialect.POSTGRES: "FOR NO KEY UPDATE SKIP LOCKED"},
     "{for_share}": {Dialect.SQLITE: "", Dialect.POSTGRES: "FOR SHARE"},
+    "{ids}": {
+        Dialect.SQLITE: "(SELECT value FROM json_each(:ids))",
+        Dialect.POSTGRES: "(SELECT jsonb_array_elements_text(CAST(:ids AS JSONB)))",
+    },
+    "{claims}": {
+        Dialect.SQLITE: "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:claims))",
+        Dialect.POSTGRES: "(SELECT value ->> 0, CAST(value ->> 1 AS BIGINT) FROM jsonb_array_elements("
+        "CAST(:claims AS JSONB)))",
+    },
+    "{events_by_key}": {
+        Dialect.SQLITE: "events INDEXED BY sqlite_autoindex_events_1",
+        Dialect.POSTGRES: "events",
+    },
+    "{notifications_by_key}": {
+        Dialect.SQLITE: "notifications INDEXED BY sqlite_autoindex_notifications_1",
+        Dialect.POSTGRES: "notifications",
+    },
     "{commit_number}": {
         Dialect.SQLITE: "INTEGER PRIMARY KEY AUTOINCREMENT",
         Dialect.POSTGRES: "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",

@@ -1,5 +1,6 @@
 """Events, and the requests that published them, in SQL."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
@@ -21,9 +22,9 @@ INSERT_EVENT: Final[LiteralString] = f"""
     )
 """
 
-SELECT_EVENT: Final[LiteralString] = f"""
-    SELECT {_SUMMARY_COLUMNS}, context_json, payload, category, code FROM events
-    WHERE workspace = :workspace AND id = :id
+SELECT_EVENTS: Final[LiteralString] = f"""
+    SELECT {_SUMMARY_COLUMNS}, context_json, payload, category, code FROM {{events_by_key}}
+    WHERE workspace = :workspace AND id IN {{ids}}
 """
 
 SELECT_EVENT_SUMMARY: Final[LiteralString] = f"""
@@ -42,7 +43,7 @@ SELECT_PUBLISH_REQUEST: Final[LiteralString] = """
     WHERE workspace = :workspace AND request_id = :request_id {for_share}
 """
 
-EVENT_EXISTS: Final[LiteralString] = "SELECT id FROM events WHERE workspace = :workspace AND id = :id"
+SELECT_TAKEN_IDS: Final[LiteralString] = "SELECT id FROM {events_by_key} WHERE workspace = :workspace AND id IN {ids}"
 
 INSERT_PUBLISH_REQUEST: Final[LiteralString] = """
     INSERT INTO publish_requests (workspace, request_id, fingerprint, event_id, create_time)
@@ -66,8 +67,12 @@ def insert(tx: Transaction, events: Sequence[Event]) -> None:
 
 def find(tx: Transaction, keys: Sequence[tuple[Workspace, str]]) -> list[Event | None]:
     """Return events with their payloads, in the order of the keys; None where there is none."""
-    found = tx.each(SELECT_EVENT, [{"workspace": workspace.key, "id": event_id} for workspace, event_id in keys])
-    return [_event(rows[0], with_payload=True) if rows else None for rows in found]
+    ids: defaultdict[str, list[str]] = defaultdict(list)
+    for workspace, event_id in keys:
+        ids[workspace.key].append(event_id)
+    found = tx.each(SELECT_EVENTS, [{"workspace": key, "ids": to_text(of_key)} for key, of_key in ids.items()])
+    events = {(row["workspace"], row["id"]): _event(row, with_payload=True) for rows in found for row in rows}
+    return [events.get((workspace.key, event_id)) for workspace, event_id in keys]
 
 
 def find_summary(tx: Transaction, workspace: Workspace, event_id: str) -> Event | None:
@@ -94,8 +99,9 @@ def summaries_before(
 
 def taken_ids(tx: Transaction, workspace: Workspace, event_ids: Sequence[str]) -> set[str]:
     """Return those of the ids that an event of the workspace has already."""
-    found = tx.each(EVENT_EXISTS, [{"workspace": workspace.key, "id": event_id} for event_id in event_ids])
-    return {rows[0]["id"] for rows in found if rows}
+    if not event_ids:
+        return set()
+    return {row["id"] for row in tx.rows(SELECT_TAKEN_IDS, workspace=workspace.key, ids=to_text(event_ids))}
 
 
 def find_requests(tx: Transaction, workspace: Workspace, request_ids: Sequence[str]) -> dict[str, PublishRequest]:

@@ -5,20 +5,19 @@ leaves the lease: until that attempt is recorded, by its own process or by one t
 """
 
 from collections.abc import Sequence
-from itertools import compress
 from typing import Final, LiteralString
 
 from service.storage import changes, lanes
-from service.storage.changes import NewChange
+from service.storage.changes import CHANGED, NewChange
 from service.storage.database import Transaction
 from service.storage.sweeps import SweepKind
 
-RETRY_NOW: Final[LiteralString] = """
+RETRY_NOW: Final[LiteralString] = f"""
     UPDATE notifications SET
         state = 'READY', due_at = :now, held = 0, tier = 0, claim = claim + 1, schedule_step = 0, schedule_time = :now,
         interruptions = 0, complete_time = NULL, failure_reason = NULL
     WHERE id = :id AND lease_owner IS NULL
-    RETURNING subscription_uid
+    RETURNING {CHANGED}
 """
 
 SELECT_PENDING_AFTER: Final[LiteralString] = """
@@ -27,11 +26,11 @@ SELECT_PENDING_AFTER: Final[LiteralString] = """
     ORDER BY id LIMIT :limit
 """
 
-CANCEL_PENDING: Final[LiteralString] = """
+CANCEL_PENDING: Final[LiteralString] = f"""
     UPDATE notifications SET
         state = 'CANCELLED', complete_time = :now, held = 0, claim = claim + 1
     WHERE id = :id AND complete_time IS NULL
-    RETURNING id
+    RETURNING {CHANGED}
 """
 
 RELEASE_HELD: Final[LiteralString] = """
@@ -62,9 +61,8 @@ def cancel(tx: Transaction, notification_ids: Sequence[str], *, now_ms: int) -> 
     An attempt that is under way will be recorded, but change no state any more.
     """
     cancelled = tx.each(CANCEL_PENDING, [{"id": each, "now": now_ms} for each in notification_ids])
-    was_pending = [bool(rows) for rows in cancelled]
-    changes.append(tx, [NewChange(each) for each in compress(notification_ids, was_pending)], now_ms=now_ms)
-    return was_pending
+    changes.append(tx, [NewChange(row, now_ms) for rows in cancelled for row in rows])
+    return [bool(rows) for rows in cancelled]
 
 
 def retry_now(tx: Transaction, notification_id: str, *, now_ms: int) -> bool:
@@ -79,5 +77,5 @@ def retry_now(tx: Transaction, notification_id: str, *, now_ms: int) -> bool:
     if not retried:
         return False
     lanes.probe_now(tx, retried[0]["subscription_uid"], now_ms=now_ms)
-    changes.append(tx, [NewChange(notification_id)], now_ms=now_ms)
+    changes.append(tx, [NewChange(retried[0], now_ms)])
     return True

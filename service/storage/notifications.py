@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Final, LiteralString
 
 from service.domain.announcements import Announcement, notification_failed
 from service.domain.ids import Ids
-from service.domain.model import FailureReason, Notification, NotificationState
+from service.domain.model import FailureReason, Notification
 from service.domain.names import Workspace
 from service.storage import attempts, changes
 from service.storage.changes import NewChange
@@ -103,8 +102,7 @@ def insert(tx: Transaction, notifications: Sequence[NewNotification]) -> None:
             for new in notifications
         ],
     )
-    for now_ms, made in groupby(notifications, key=lambda new: new.create_time_ms):
-        changes.append(tx, [NewChange(new.id) for new in made], now_ms=now_ms)
+    changes.append(tx, [NewChange(_changed(new), new.create_time_ms) for new in notifications])
 
 
 def failures(new: Iterable[NewNotification], ids: Ids) -> list[Announcement]:
@@ -176,10 +174,23 @@ def with_last_attempts(tx: Transaction, notifications: Sequence[Notification]) -
     return [replace(each, last_attempt=last) for each, last in zip(notifications, found, strict=True)]
 
 
+def _changed(new: NewNotification) -> Row:
+    """Return a new notification as `changes.CHANGED` would."""
+    return {
+        "workspace": new.workspace.key,
+        "id": new.id,
+        "subscription_uid": new.subscription_uid,
+        "state": "FAILED" if new.failure_reason else "READY",
+        "due_at": new.create_time_ms,
+        "held": 0,
+        "lease_owner": None,
+        "attempt_count": 0,
+        "complete_time": new.create_time_ms if new.failure_reason else None,
+        "failure_reason": new.failure_reason,
+    }
+
+
 def _notification(row: Row) -> Notification:
-    stored_state = row["state"]
-    pending = stored_state in ("READY", "WAITING")
-    has_a_time = pending and row["lease_owner"] is None and not row["held"]
     return Notification(
         workspace=Workspace.from_key(row["workspace"]),
         id=row["id"],
@@ -187,9 +198,9 @@ def _notification(row: Row) -> Notification:
         subscription_uid=row["subscription_uid"],
         subscription_id=row["subscription_id"],
         event_type=row["event_type"],
-        state=NotificationState.PENDING if pending else NotificationState(stored_state),
+        state=changes.shown_state(row),
         attempt_count=row["attempt_count"],
-        next_attempt_time_ms=row["due_at"] if has_a_time else None,
+        next_attempt_time_ms=changes.next_attempt_time_ms(row),
         last_attempt=None,
         create_time_ms=row["create_time"],
         complete_time_ms=row["complete_time"],

@@ -7,17 +7,18 @@ notification was cancelled meanwhile.
 Lanes, timer and leases are a partial index each, so that no query here looks at a row that it does not want.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
 from typing import Final, LiteralString
 
 from service.domain.health import PROBE_DELAY_MS_MAX
 from service.domain.model import FailureReason
 from service.domain.names import Workspace
 from service.storage import changes
-from service.storage.changes import NewChange
+from service.storage.changes import CHANGED, NewChange
 from service.storage.database import Row, Transaction
+from service.storage.encoding import to_text
 
 SELECT_DUE: Final[LiteralString] = """
     SELECT id, workspace, event_id, event_type, subscription_uid, subscription_id, held FROM notifications
@@ -26,14 +27,14 @@ SELECT_DUE: Final[LiteralString] = """
 """
 
 PROMOTE: Final[LiteralString] = (
-    "UPDATE notifications SET state = 'READY', held = 0 WHERE id = :id AND state = 'WAITING'"
+    "UPDATE {notifications_by_key} SET state = 'READY', held = 0 WHERE id IN {ids} AND state = 'WAITING'"
 )
 
-EXPIRE_HELD: Final[LiteralString] = """
+EXPIRE_HELD: Final[LiteralString] = f"""
     UPDATE notifications SET
         state = 'FAILED', complete_time = :now, failure_reason = :failure_reason, held = 0, claim = claim + 1
     WHERE id = :id AND held = 1 AND complete_time IS NULL
-    RETURNING id
+    RETURNING {CHANGED}
 """
 
 SELECT_ABANDONED: Final[LiteralString] = """
@@ -86,9 +87,9 @@ SELECT_READY: Final[LiteralString] = """
 """
 
 CLAIM: Final[LiteralString] = """
-    UPDATE notifications SET
-        state = 'WAITING', due_at = :lease_end, lease_owner = :owner, claim = :claim, claim_time = :now
-    WHERE id = :id
+    UPDATE {notifications_by_key} SET
+        state = 'WAITING', due_at = :lease_end, lease_owner = :owner, claim = claim + 1, claim_time = :now
+    WHERE id IN {ids}
 """
 
 HOLD_LANE: Final[LiteralString] = """
@@ -100,23 +101,25 @@ HOLD_LANE: Final[LiteralString] = """
     )
 """
 
-COUNT_ATTEMPT: Final[LiteralString] = """
-    UPDATE notifications SET attempt_count = attempt_count + 1 WHERE id = :id RETURNING attempt_count
+FINISH: Final[LiteralString] = f"""
+    UPDATE {{notifications_by_key}} SET
+        state = :state, complete_time = :now, failure_reason = :failure_reason, lease_owner = NULL, interruptions = 0,
+        attempt_count = attempt_count + :attempted
+    WHERE (id, claim) IN {{claims}} AND lease_owner IS NOT NULL AND complete_time IS NULL
+    RETURNING {CHANGED}
 """
 
-FINISH: Final[LiteralString] = """
-    UPDATE notifications SET
-        state = :state, complete_time = :now, failure_reason = :failure_reason, lease_owner = NULL, interruptions = 0
-    WHERE id = :id AND claim = :claim AND lease_owner IS NOT NULL AND complete_time IS NULL
-    RETURNING id
-"""
-
-RETRY_LATER: Final[LiteralString] = """
+RETRY_LATER: Final[LiteralString] = f"""
     UPDATE notifications SET
         state = :state, due_at = :due_at, schedule_step = :schedule_step, interruptions = :interruptions,
-        lease_owner = NULL, tier = 1
+        lease_owner = NULL, tier = 1, attempt_count = attempt_count + :attempted
     WHERE id = :id AND claim = :claim AND lease_owner IS NOT NULL AND complete_time IS NULL
-    RETURNING id
+    RETURNING {CHANGED}
+"""
+
+# For an attempt whose claim was stale: it is counted all the same.
+COUNT_ATTEMPT: Final[LiteralString] = f"""
+    UPDATE notifications SET attempt_count = attempt_count + 1 WHERE id = :id RETURNING {CHANGED}
 """
 
 # The cancel counted the claim up by one, so it is the attempt's number plus one here; whoever takes over read it so.
@@ -191,13 +194,13 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A claim ends in an end state, because of an attempt unless `attempt_number` is None."""
+    """A claim ends in an end state. `attempted` says that an attempt was made, which is to be counted."""
 
     notification_id: str
     claim: int
     succeeded: bool
     failure_reason: FailureReason | None = None
-    attempt_number: int | None = None
+    attempted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +212,15 @@ class Postponed:
     due_at_ms: int
     schedule_step: int
     interruptions: int = 0
-    attempt_number: int | None = None
+    attempted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of the end of a claim: whether the claim was current, and its attempt's number, if one was made."""
+
+    was_current: bool
+    attempt_number: int | None
 
 
 def due(tx: Transaction, *, now_ms: int, limit: int) -> list[Due]:
@@ -230,7 +241,8 @@ def due(tx: Transaction, *, now_ms: int, limit: int) -> list[Due]:
 
 def promote(tx: Transaction, notification_ids: Sequence[str]) -> None:
     """Make waiting notifications ready."""
-    tx.each(PROMOTE, [{"id": each} for each in notification_ids])
+    if notification_ids:
+        tx.execute(PROMOTE, ids=to_text(notification_ids))
 
 
 def expire_held(tx: Transaction, notification_ids: Sequence[str], *, now_ms: int) -> list[bool]:
@@ -239,9 +251,8 @@ def expire_held(tx: Transaction, notification_ids: Sequence[str], *, now_ms: int
         EXPIRE_HELD,
         [{"id": each, "now": now_ms, "failure_reason": FailureReason.HOLD_EXPIRED.value} for each in notification_ids],
     )
-    was_held = [bool(rows) for rows in expired]
-    changes.append(tx, [NewChange(each) for each in compress(notification_ids, was_held)], now_ms=now_ms)
-    return was_held
+    changes.append(tx, [NewChange(row, now_ms) for rows in expired for row in rows])
+    return [bool(rows) for rows in expired]
 
 
 def abandoned(tx: Transaction, *, owner: str, due_until_ms: int, limit: int) -> list[Abandoned]:
@@ -296,19 +307,9 @@ def ready(tx: Transaction, demands: Sequence[Demand], *, tier: int) -> list[list
 
 def claim(tx: Transaction, ready: Sequence[Claimed], *, owner: str, now_ms: int, lease_end_ms: int) -> None:
     """Lease notifications that this transaction has found ready."""
-    tx.each(
-        CLAIM,
-        [
-            {
-                "id": each.notification_id,
-                "claim": each.claim,
-                "owner": owner,
-                "now": now_ms,
-                "lease_end": lease_end_ms,
-            }
-            for each in ready
-        ],
-    )
+    if ready:
+        ids = to_text([each.notification_id for each in ready])
+        tx.execute(CLAIM, ids=ids, owner=owner, now=now_ms, lease_end=lease_end_ms)
 
 
 def hold(tx: Transaction, subscription_uid: str, *, hold_end_ms: int, limit: int) -> int:
@@ -316,44 +317,57 @@ def hold(tx: Transaction, subscription_uid: str, *, hold_end_ms: int, limit: int
     return tx.execute(HOLD_LANE, subscription_uid=subscription_uid, hold_end=hold_end_ms, limit=limit)
 
 
-def count_attempts(tx: Transaction, notification_ids: Sequence[str]) -> list[int]:
-    """Count one more attempt of each notification; return the attempts' numbers."""
-    counted = tx.each(COUNT_ATTEMPT, [{"id": notification_id} for notification_id in notification_ids])
-    return [int(rows[0]["attempt_count"]) for rows in counted]
-
-
-def end_claims(tx: Transaction, ends: Sequence[Finished | Postponed], *, now_ms: int) -> list[bool]:
-    """End claims; say of each whether it was current. Stale ones change no state.
+def end_claims(tx: Transaction, ends: Sequence[Finished | Postponed], *, now_ms: int) -> list[Ended]:
+    """End claims and count their attempts, in this order; return what became of each. Stale ones change no state.
 
     A notification that was cancelled under its claim is such a one: it only comes free of the lease.
     """
+    if len({each.notification_id for each in ends}) < len(ends):
+        # One by one, or two attempts of a notification would be numbered by which of their claims was current.
+        return [ended for each in ends for ended in end_claims(tx, [each], now_ms=now_ms)]
     finished = iter(_finish(tx, [each for each in ends if isinstance(each, Finished)], now_ms=now_ms))
     postponed = iter(_postpone(tx, [each for each in ends if isinstance(each, Postponed)], now_ms=now_ms))
     current = [next(finished if isinstance(each, Finished) else postponed) for each in ends]
-    _end_cancelled(tx, [each for each, is_current in zip(ends, current, strict=True) if not is_current])
-    _log_ends(tx, ends, current, now_ms=now_ms)
-    return current
+    stale = iter(_end_stale(tx, [each for each, rows in zip(ends, current, strict=True) if not rows]))
+    changed = [rows or next(stale) for rows in current]
+    # An attempt is a change also when its claim was stale and the state stays.
+    changes.append(
+        tx,
+        [
+            NewChange(row, now_ms, is_attempt=each.attempted)
+            for each, rows in zip(ends, changed, strict=True)
+            for row in rows
+        ],
+    )
+    return [
+        Ended(bool(was_current), rows[0]["attempt_count"] if each.attempted else None)
+        for each, was_current, rows in zip(ends, current, changed, strict=True)
+    ]
 
 
-def _finish(tx: Transaction, finished: Sequence[Finished], *, now_ms: int) -> list[bool]:
+def _finish(tx: Transaction, finished: Sequence[Finished], *, now_ms: int) -> list[list[Row]]:
+    alike: defaultdict[tuple[bool, FailureReason | None, bool], list[tuple[str, int]]] = defaultdict(list)
+    for each in finished:
+        alike[each.succeeded, each.failure_reason, each.attempted].append((each.notification_id, each.claim))
     changed = tx.each(
         FINISH,
         [
             {
-                "id": each.notification_id,
-                "claim": each.claim,
-                "state": "SUCCEEDED" if each.succeeded else "FAILED",
-                "failure_reason": each.failure_reason,
+                "claims": to_text(claims),
+                "state": "SUCCEEDED" if succeeded else "FAILED",
+                "failure_reason": failure_reason,
                 "now": now_ms,
+                "attempted": int(attempted),
             }
-            for each in finished
+            for (succeeded, failure_reason, attempted), claims in alike.items()
         ],
     )
-    return [bool(rows) for rows in changed]
+    by_id = {row["id"]: [row] for rows in changed for row in rows}
+    return [by_id.get(each.notification_id, []) for each in finished]
 
 
-def _postpone(tx: Transaction, postponed: Sequence[Postponed], *, now_ms: int) -> list[bool]:
-    changed = tx.each(
+def _postpone(tx: Transaction, postponed: Sequence[Postponed], *, now_ms: int) -> list[list[Row]]:
+    return tx.each(
         RETRY_LATER,
         [
             {
@@ -363,15 +377,17 @@ def _postpone(tx: Transaction, postponed: Sequence[Postponed], *, now_ms: int) -
                 "due_at": each.due_at_ms,
                 "schedule_step": each.schedule_step,
                 "interruptions": each.interruptions,
+                "attempted": int(each.attempted),
             }
             for each in postponed
         ],
     )
-    return [bool(rows) for rows in changed]
 
 
-def _end_cancelled(tx: Transaction, stale: Sequence[Finished | Postponed]) -> None:
+def _end_stale(tx: Transaction, stale: Sequence[Finished | Postponed]) -> list[list[Row]]:
     tx.each(END_CANCELLED, [{"id": each.notification_id, "claim": each.claim} for each in stale])
+    counted = iter(tx.each(COUNT_ATTEMPT, [{"id": each.notification_id} for each in stale if each.attempted]))
+    return [next(counted) if each.attempted else [] for each in stale]
 
 
 def release_leases(tx: Transaction, claims: Sequence[Claimed], *, now_ms: int) -> None:
@@ -381,19 +397,6 @@ def release_leases(tx: Transaction, claims: Sequence[Claimed], *, now_ms: int) -
     records it.
     """
     tx.each(RELEASE_LEASE, [{"id": each.notification_id, "claim": each.claim, "now": now_ms} for each in claims])
-
-
-def _log_ends(tx: Transaction, ends: Sequence[Finished | Postponed], current: Sequence[bool], *, now_ms: int) -> None:
-    # An attempt is a change also when its claim was stale and the state stays.
-    changes.append(
-        tx,
-        [
-            NewChange(each.notification_id, each.attempt_number)
-            for each, is_current in zip(ends, current, strict=True)
-            if is_current or each.attempt_number is not None
-        ],
-        now_ms=now_ms,
-    )
 
 
 def _claimable(row: Row) -> Claimed:

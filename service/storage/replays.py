@@ -7,6 +7,7 @@ from typing import Final, LiteralString
 from service.domain.model import NotificationState
 from service.domain.names import ReplayName, Workspace
 from service.domain.replays import Replay, ReplayState
+from service.storage import changes
 from service.storage.database import Row, Transaction, Value
 from service.storage.encoding import from_text, to_text
 
@@ -287,7 +288,7 @@ def _past_event(row: Row, newest: Sequence[Row]) -> PastEvent:
         event_type=row["event_type"],
         create_time_ms=row["create_time"],
         payload_size=row["payload_size"],
-        newest_state=_shown(newest[0]["state"]) if newest else None,
+        newest_state=changes.shown_state(newest[0]) if newest else None,
     )
 
 
@@ -297,10 +298,6 @@ def _newest_state_params(replay: Replay, event: Row) -> Mapping[str, Value]:
         "event_id": event["id"],
         "subscription_uid": replay.subscription_uid,
     }
-
-
-def _shown(stored_state: str) -> NotificationState:
-    return NotificationState.PENDING if stored_state in ("READY", "WAITING") else NotificationState(stored_state)
 
 
 def _running(row: Row) -> RunningReplay:

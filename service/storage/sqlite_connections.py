@@ -6,19 +6,19 @@ translated here, once.
 
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, LiteralString, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from service.domain.clock import Clock, SystemClock
 from service.domain.errors import DiskFull, StorageUnavailable
 from service.domain.points import AtPoint, pass_by
-from service.storage.database import Essential, FatalStorageError, Row, Transaction, Value
-from service.storage.dialect import Dialect, render
+from service.storage.database import Essential, FatalStorageError, Transaction
 from service.storage.sqlite_disk import Disk, OpenFiles, is_no_room
 from service.storage.sqlite_file import primary_code
+from service.storage.sqlite_transaction import SqliteTransaction
 
 Work: TypeAlias = Callable[[Transaction], Any]
 _E = TypeVar("_E", bound=Exception)
@@ -53,36 +53,6 @@ class WriterStats:
     commits: int = 0
     works: int = 0
     checkpoints: int = 0
-
-
-class SqliteTransaction:
-    """A `Transaction` on a connection that is inside one."""
-
-    __slots__ = ("_cursor",)
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        # One cursor for all statements: every method below leaves it without rows that are still to be fetched.
-        self._cursor = connection.cursor()
-
-    def rows(self, sql: LiteralString, **params: Value) -> list[Row]:
-        """Run one statement and return all its rows."""
-        return self._cursor.execute(render(sql, Dialect.SQLITE), params).fetchall()
-
-    def execute(self, sql: LiteralString, **params: Value) -> int:
-        """Run one INSERT, UPDATE or DELETE and return how many rows it changed."""
-        cursor = self._cursor.execute(render(sql, Dialect.SQLITE), params)
-        cursor.fetchall()
-        return cursor.rowcount if cursor.rowcount >= 0 else self._changes()
-
-    def each(self, sql: LiteralString, params_list: Sequence[Mapping[str, Value]]) -> list[list[Row]]:
-        """Run one statement once per entry, in order, and return the rows of each run."""
-        statement, cursor = render(sql, Dialect.SQLITE), self._cursor
-        return [cursor.execute(statement, params).fetchall() for params in params_list]
-
-    def _changes(self) -> int:
-        # sqlite3 counts rows only for a statement whose first word says that it changes some, and WITH does not.
-        changes: int = self._cursor.execute("SELECT changes()").fetchall()[0][0]
-        return changes
 
 
 class _GroupLost(Exception):

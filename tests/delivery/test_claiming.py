@@ -282,7 +282,7 @@ async def test_event_owed_to_many_subscriptions_is_read_and_kept_once(database: 
     work = tick_work()
 
     def counted(tx: Transaction) -> tuple[Tick, int]:
-        counter = ReadCounter(tx, events.SELECT_EVENT)
+        counter = ReadCounter(tx, events.SELECT_EVENTS)
         return work(counter), counter.runs
 
     found, reads = await database.write(counted)

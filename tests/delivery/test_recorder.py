@@ -17,6 +17,7 @@ from service.domain.names import Workspace
 from service.domain.outcomes import Reply, Unreachable, UnreachableKind
 from service.storage import announcements, interventions, queue, subscriptions
 from service.storage.database import Database
+from service.storage.queue import Finished
 from service.storage.sqlite import SqliteDatabase
 from service.storage.sweeps import SweepKind
 from tests.fakes import (
@@ -170,7 +171,8 @@ async def test_stale_outcome_is_logged_as_such(database: SqliteDatabase, clock: 
     """With the number under which its attempt was stored, and without a state that the notification does not have."""
     [claim] = await claims_of(database, 1)
     cancel = SweepKind.CANCEL
-    await database.write(lambda tx: queue.count_attempts(tx, [claim.claimed.notification_id]))
+    older = Finished(claim.claimed.notification_id, claim.claimed.claim - 1, succeeded=True, attempted=True)
+    await database.write(lambda tx: queue.end_claims(tx, [older], now_ms=NOW_MS))
     await database.write(lambda tx: interventions.sweep(tx, cancel, "s000", "", now_ms=NOW_MS, limit=9))
 
     [entry] = await record(database, [await delivered(claim, reply_of(204), clock)], clock)

@@ -81,10 +81,10 @@ async def finish(database: Database, uid: str, now_ms: int = NOW_MS) -> None:
 
     def work(tx: Transaction) -> None:
         for each in claim_ready(tx, uid, limit=10_000, now_ms=now_ms):
-            [number] = queue.count_attempts(tx, [each.notification_id])
-            attempts.insert(tx, [(each.notification_id, replace(ATTEMPT, attempt_number=number))])
-            end = Finished(each.notification_id, each.claim, succeeded=True, attempt_number=number)
-            queue.end_claims(tx, [end], now_ms=now_ms)
+            end = Finished(each.notification_id, each.claim, succeeded=True, attempted=True)
+            [ended] = queue.end_claims(tx, [end], now_ms=now_ms)
+            assert ended.attempt_number is not None
+            attempts.insert(tx, [(each.notification_id, replace(ATTEMPT, attempt_number=ended.attempt_number))])
 
     await database.write(work)
 
@@ -226,10 +226,9 @@ async def test_cancelled_notification_whose_attempt_is_under_way_keeps_its_event
     assert ["event-0001"] == await ids_of(database, SELECT_EVENTS)
 
     def record(tx: Transaction) -> None:
-        [number] = queue.count_attempts(tx, [notification_id])
-        attempts.insert(tx, [(notification_id, ATTEMPT)])
-        end = Finished(notification_id, claimed.claim, succeeded=True, attempt_number=number)
+        end = Finished(notification_id, claimed.claim, succeeded=True, attempted=True)
         queue.end_claims(tx, [end], now_ms=clock.now_ms())
+        attempts.insert(tx, [(notification_id, ATTEMPT)])
 
     await database.write(record)
     # The attempt is a change that a watch may still be told of, although the notification ended long ago.

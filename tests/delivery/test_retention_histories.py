@@ -214,19 +214,18 @@ class History:
         ending = [self.claims.pop() for _ in range(self.rng.randrange(len(self.claims) + 1))]
         now_ms = self.clock.now_ms()
 
-        def end_of(claimed: Claimed, number: int) -> Finished | Postponed:
+        def end_of(claimed: Claimed) -> Finished | Postponed:
             if may_fail and self.rng.random() < 0.3:
                 due_at_ms = now_ms + self.rng.randrange(2 * DAY_MS)
-                return Postponed(claimed.notification_id, claimed.claim, due_at_ms, 1, attempt_number=number)
+                return Postponed(claimed.notification_id, claimed.claim, due_at_ms, 1, attempted=True)
             succeeded = self.rng.random() < 0.7
-            return Finished(claimed.notification_id, claimed.claim, succeeded=succeeded, attempt_number=number)
+            return Finished(claimed.notification_id, claimed.claim, succeeded=succeeded, attempted=True)
 
         def work(tx: Transaction) -> None:
-            numbers = queue.count_attempts(tx, [each.notification_id for each in ending])
+            ended = queue.end_claims(tx, [end_of(each) for each in ending], now_ms=now_ms)
+            numbers = [each.attempt_number for each in ended if each.attempt_number is not None]
             made = [Attempt(number, AttemptOutcome.SUCCEEDED, now_ms, 1) for number in numbers]
             attempts.insert(tx, [(each.notification_id, one) for each, one in zip(ending, made, strict=True)])
-            ends = [end_of(each, number) for each, number in zip(ending, numbers, strict=True)]
-            queue.end_claims(tx, ends, now_ms=now_ms)
 
         await self.database.write(work)
 

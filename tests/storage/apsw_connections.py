@@ -5,7 +5,7 @@ both at once, for neither knows of the other's locks.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, cast
@@ -48,9 +48,9 @@ class _Cursor:
             zip((name for name, _ in cursor.get_description()), row, strict=True)
         )
 
-    def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> Self:
+    def execute(self, sql: str, params: Mapping[str, Any] | Sequence[Any] = ()) -> Self:
         with _as_sqlite3():
-            self._cursor.execute(sql, dict(params or {}))
+            self._cursor.execute(sql, dict(params) if isinstance(params, Mapping) else params)
         return self
 
     def fetchall(self) -> list[Any]:

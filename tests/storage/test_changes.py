@@ -14,7 +14,7 @@ from service.storage import attempts, changes, interventions, notifications, que
 from service.storage.changes import Change
 from service.storage.database import Database, Transaction
 from service.storage.notifications import NewNotification
-from service.storage.queue import Claimed, Demand, Finished, Postponed
+from service.storage.queue import Claimed, Demand, Ended, Finished, Postponed
 from service.storage.sweeps import SweepKind
 from tests.fakes import (
     NOW_MS,
@@ -23,6 +23,7 @@ from tests.fakes import (
     FakeClock,
     claim_lane,
     event_of,
+    log_again,
     owe,
     stored,
     subscribe,
@@ -67,9 +68,9 @@ async def claim_one(database: Database, *, owner: str = "me") -> Claimed:
 
 def recorded(tx: Transaction, end: Finished | Postponed) -> None:
     """Store an attempt, and end its claim."""
-    [number] = queue.count_attempts(tx, [end.notification_id])
-    attempts.insert(tx, [(end.notification_id, replace(ATTEMPT, attempt_number=number))])
-    queue.end_claims(tx, [replace(end, attempt_number=number)], now_ms=NOW_MS + 7)
+    [ended] = queue.end_claims(tx, [replace(end, attempted=True)], now_ms=NOW_MS + 7)
+    assert ended.attempt_number is not None
+    attempts.insert(tx, [(end.notification_id, replace(ATTEMPT, attempt_number=ended.attempt_number))])
 
 
 async def test_new_notification_is_one_change(database: Database) -> None:
@@ -172,13 +173,12 @@ async def test_two_attempts_recorded_at_once_are_told_in_the_order_of_their_numb
     stale = await claim_that_was_taken_over(database, rng)
     fresh = await claim_one(database)
     ends: list[Finished | Postponed] = [
-        Postponed(notification_id, stale.claim, NOW_MS + 50, schedule_step=1, attempt_number=2),
-        Finished(notification_id, fresh.claim, succeeded=True, attempt_number=3),
+        Postponed(notification_id, stale.claim, NOW_MS + 50, schedule_step=1, attempted=True),
+        Finished(notification_id, fresh.claim, succeeded=True, attempted=True),
     ]
 
     def record(tx: Transaction) -> None:
-        queue.count_attempts(tx, [notification_id] * 2)
-        assert [False, True] == queue.end_claims(tx, ends, now_ms=NOW_MS)
+        assert [Ended(False, 2), Ended(True, 3)] == queue.end_claims(tx, ends, now_ms=NOW_MS)
 
     told = await told_by(database, record)
 
@@ -268,7 +268,7 @@ async def test_retry_begins_a_new_schedule_from_any_state_and_is_fenced(database
     late = Finished(notification_id, claimed.claim, succeeded=True)
 
     assert [Change(3, notification_id, "a", PENDING, 1, NOW_MS + 99, None, None, None)] == told
-    assert [False] == await database.write(lambda tx: queue.end_claims(tx, [late], now_ms=NOW_MS))
+    assert [Ended(False, None)] == await database.write(lambda tx: queue.end_claims(tx, [late], now_ms=NOW_MS))
     [claim] = (await database.write(tick_work(now_ms=NOW_MS + 99, rng=rng))).claims
     assert (NOW_MS + 99, 0, 1) == (
         claim.claimed.schedule_time_ms,
@@ -294,9 +294,7 @@ async def test_work_that_fails_leaves_no_change(database: Database) -> None:
 
 async def test_workspaces_read_their_own_changes_in_slices(database: Database) -> None:
     await one_owed(database)
-    await database.write(
-        lambda tx: changes.append(tx, [changes.NewChange("event-1-0000-a")] * 4, now_ms=NOW_MS),
-    )
+    await database.write(lambda tx: log_again(tx, "event-1-0000-a", now_ms=NOW_MS, times=4))
 
     def slices(tx: Transaction) -> list[list[int]]:
         numbers = [changes.after(tx, WORKSPACE, after, until=4, limit=2) for after in range(6)]
@@ -313,14 +311,13 @@ async def test_workspaces_read_their_own_changes_in_slices(database: Database) -
 async def test_pruning_advances_the_horizon_and_numbers_are_never_given_out_again(database: Database) -> None:
     """Not even when nothing is left: a resume token made before must not fit what comes after."""
     notification_id = await one_owed(database)
-    new = [changes.NewChange(notification_id)]
-    await database.write(lambda tx: changes.append(tx, new * 4, now_ms=NOW_MS))
+    await database.write(lambda tx: log_again(tx, notification_id, now_ms=NOW_MS, times=4))
 
     pruned = [await database.write(lambda tx: changes.prune(tx, before_ms=NOW_MS + 1, limit=3)) for _ in range(3)]
 
     assert [3, 2, 0] == pruned
     assert (5, 5) == await database.read(lambda tx: (changes.horizon(tx), changes.last_number(tx)))
-    await database.write(lambda tx: changes.append(tx, new, now_ms=NOW_MS))
+    await database.write(lambda tx: log_again(tx, notification_id, now_ms=NOW_MS))
     assert [6] == [each.number for each in await log_of(database)]
 
 
@@ -330,7 +327,7 @@ async def test_pruning_leaves_what_is_young_and_leaves_no_gap(database: Database
 
     def log(tx: Transaction) -> None:
         for now_ms in (NOW_MS + 10**12, NOW_MS + 1, NOW_MS + 5, NOW_MS + 6):
-            changes.append(tx, [changes.NewChange(notification_id)], now_ms=now_ms)
+            log_again(tx, notification_id, now_ms=now_ms)
 
     await database.write(log)
 
@@ -354,7 +351,7 @@ async def test_workspace_reads_its_log_by_its_index(database: Database, workspac
     await one_owed(database)
 
     def fill(tx: Transaction) -> None:
-        changes.append(tx, [changes.NewChange("event-1-0000-a")] * count, now_ms=NOW_MS)
+        log_again(tx, "event-1-0000-a", now_ms=NOW_MS, times=count)
         tx.execute("UPDATE changes SET workspace = 'acme/' || (number % :workspaces)", workspaces=workspaces)
 
     async def plan() -> list[str]:

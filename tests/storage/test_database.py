@@ -16,6 +16,13 @@ INSERT: Final = "INSERT INTO workspaces (workspace, revision) VALUES (:workspace
 INSERT_RETURNING: Final = """
     INSERT INTO workspaces (workspace, revision) VALUES (:workspace, :revision) RETURNING workspace, revision
 """
+INSERT_CHANGE: Final = """
+    INSERT INTO changes (create_time, notification_id, subscription_uid, state, complete_time, attempt_count, workspace)
+    VALUES (:time, :notification_id, :workspace, :workspace, :time, 0, :workspace)
+"""
+SELECT_CHANGES: Final = """
+    SELECT number, workspace, notification_id, create_time, complete_time FROM changes ORDER BY number
+"""
 SELECT_ALL: Final = "SELECT workspace, revision FROM workspaces ORDER BY workspace"
 SELECT_LOCKED: Final = "SELECT workspace FROM workspaces ORDER BY workspace LIMIT :limit {skip_locked}"
 RAISE_REVISIONS: Final = "UPDATE workspaces SET revision = revision + 1 WHERE revision < :below"
@@ -167,6 +174,21 @@ async def test_each_returns_the_rows_of_every_run_in_order(database: Database) -
     assert [[entry] for entry in entries] == [[dict(row) for row in rows] for rows in returned]
     assert [[]] == unreturned
     assert [] == await database.write(lambda tx: tx.each(INSERT, []))
+
+
+@pytest.mark.parametrize("count", [1, 2, 15, 16, 64, 149, 150])
+async def test_each_inserts_a_row_for_every_entry_in_order(database: Database, count: int) -> None:
+    """However many there are; the rows are numbered as they come."""
+    entries: list[dict[str, Value]] = [
+        {"workspace": str(number), "notification_id": f"n{number}", "time": number} for number in range(count)
+    ]
+
+    unreturned = await database.write(lambda tx: tx.each(INSERT_CHANGE, entries))
+
+    assert [[]] * count == unreturned
+    assert [(number + 1, str(number), f"n{number}", number, number) for number in range(count)] == await database.read(
+        lambda tx: [tuple(dict(row).values()) for row in tx.rows(SELECT_CHANGES)]
+    )
 
 
 async def test_each_that_fails_half_way_leaves_nothing(database: Database) -> None:

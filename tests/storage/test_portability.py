@@ -168,6 +168,11 @@ def test_inline_sql_is_found(call: str) -> None:
         ("SELECT 1 -- :no\n, :yes", "SELECT 1 -- :no\n, $1", ("yes",)),
         ("SELECT /* :no\n :no */ :yes", "SELECT /* :no\n :no */ $1", ("yes",)),
         ("SELECT id FROM t LIMIT :n {skip_locked}", "SELECT id FROM t LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED", ("n",)),
+        (
+            "SELECT id FROM t WHERE id IN {ids}",
+            "SELECT id FROM t WHERE id IN (SELECT jsonb_array_elements_text(CAST($1 AS JSONB)))",
+            ("ids",),
+        ),
         ("SELECT id FROM t WHERE id = :id {for_share}", "SELECT id FROM t WHERE id = $1 FOR SHARE", ("id",)),
         ("SELECT '{}' WHERE a LIKE '%'", "SELECT '{}' WHERE a LIKE '%'", ()),
     ],

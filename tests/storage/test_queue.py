@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 
 from service.domain.model import Attempt, AttemptOutcome, FailureReason
-from service.storage import attempts, interventions, queue, subscriptions, sweeps
+from service.storage import attempts, events, interventions, queue, subscriptions, sweeps
 from service.storage.database import Database, Transaction
 from service.storage.dialect import Dialect, for_postgres, render
-from service.storage.queue import Claimed, Demand, Finished, Postponed
+from service.storage.queue import Claimed, Demand, Ended, Finished, Postponed
 from service.storage.sweeps import SweepKind
 from tests.fakes import (
     LEASE_MS,
@@ -45,10 +45,12 @@ async def succeed(database: Database, claimed: Claimed) -> bool:
     """End a claim as succeeded, and record its attempt; say whether the claim was still held."""
 
     def work(tx: Transaction) -> bool:
-        [number] = queue.count_attempts(tx, [claimed.notification_id])
-        attempts.insert(tx, [(claimed.notification_id, Attempt(number, AttemptOutcome.SUCCEEDED, NOW_MS, 1))])
-        [held] = queue.end_claims(tx, [Finished(claimed.notification_id, claimed.claim, succeeded=True)], now_ms=NOW_MS)
-        return held
+        end = Finished(claimed.notification_id, claimed.claim, succeeded=True, attempted=True)
+        [ended] = queue.end_claims(tx, [end], now_ms=NOW_MS)
+        assert ended.attempt_number is not None
+        attempt = Attempt(ended.attempt_number, AttemptOutcome.SUCCEEDED, NOW_MS, 1)
+        attempts.insert(tx, [(claimed.notification_id, attempt)])
+        return ended.was_current
 
     return await database.write(work)
 
@@ -64,10 +66,11 @@ async def next_due_ms(database: Database, owner: str = ME) -> int | None:
     return await database.read(lambda tx: queue.next_due_ms(tx, owner=owner))
 
 
-async def postpone(database: Database, claimed: Claimed, due_at_ms: int, **more: int) -> list[bool]:
+async def postpone(database: Database, claimed: Claimed, due_at_ms: int, **more: Any) -> list[bool]:
     """End a claim with a later attempt."""
     later = Postponed(claimed.notification_id, claimed.claim, due_at_ms, schedule_step=1, **more)
-    return await database.write(lambda tx: queue.end_claims(tx, [later], now_ms=NOW_MS))
+    ended = await database.write(lambda tx: queue.end_claims(tx, [later], now_ms=NOW_MS))
+    return [each.was_current for each in ended]
 
 
 async def hold(database: Database, uid: str, hold_end_ms: int, *, limit: int = 100) -> int:
@@ -186,12 +189,28 @@ async def test_ended_claim_cannot_be_ended_again(database: Database) -> None:
 
 
 @pytest.mark.usefixtures("three_lanes")
+async def test_claims_that_end_together_are_each_fenced_by_their_own_number(database: Database) -> None:
+    """The number of another one in the same statement is as stale as any."""
+    one, other = await claim(database, "a")
+    await database.write(lambda tx: queue.release_leases(tx, [one], now_ms=NOW_MS))
+    [again] = await claim(database, "a")
+
+    def end(tx: Transaction, *numbers: int) -> list[Ended]:
+        ids = (one.notification_id, other.notification_id)
+        ends = [Finished(*each, succeeded=True) for each in zip(ids, numbers, strict=True)]
+        return queue.end_claims(tx, ends, now_ms=NOW_MS)
+
+    assert [Ended(False, None)] * 2 == await database.write(lambda tx: end(tx, other.claim, again.claim))
+    assert [Ended(True, None)] * 2 == await database.write(lambda tx: end(tx, again.claim, other.claim))
+
+
+@pytest.mark.usefixtures("three_lanes")
 async def test_failed_notification_keeps_its_reason(database: Database) -> None:
     """An end state has a time and a reason, and nothing brings it back into a lane."""
     [one] = await claim(database, "a", limit=1)
     end = Finished(one.notification_id, one.claim, succeeded=False, failure_reason=FailureReason.GONE)
 
-    assert [True] == await database.write(lambda tx: queue.end_claims(tx, [end], now_ms=NOW_MS + 7))
+    assert [Ended(True, None)] == await database.write(lambda tx: queue.end_claims(tx, [end], now_ms=NOW_MS + 7))
 
     row = await stored(database, one.notification_id)
     assert ("FAILED", "GONE", NOW_MS + 7) == (row["state"], row["failure_reason"], row["complete_time"])
@@ -367,7 +386,7 @@ async def test_cancelled_notification_keeps_its_lease_until_its_claim_ends(datab
     assert [[], [one.notification_id]] == [await abandoned_ids(database, who, NOW_MS + LEASE_MS) for who in (ME, OTHER)]
     assert [None, NOW_MS + LEASE_MS] == [await next_due_ms(database, who) for who in (ME, OTHER)]
     misfit = Finished(one.notification_id, one.claim, succeeded=False, failure_reason=FailureReason.GONE)
-    assert [False] == await database.write(lambda tx: queue.end_claims(tx, [misfit], now_ms=NOW_MS + 7))
+    assert [Ended(False, None)] == await database.write(lambda tx: queue.end_claims(tx, [misfit], now_ms=NOW_MS + 7))
     assert {**row, "lease_owner": None} == await stored(database, one.notification_id)
 
 
@@ -470,9 +489,29 @@ async def test_statement_of_the_queue_uses_its_index(database: Database, name: s
 
     plan = [row["detail"] for row in await database.read(lambda tx: tx.rows(sql, **params))]
 
-    used = {found for step in plan for found in re.findall(r"INDEX (\w+)", step)}
+    used = {found for step in plan for found in re.findall(r"USING (?:COVERING )?INDEX (\w+)", step)}
     # A scan may only be one of what a subquery has found.
     scanned = [step for step in plan if step.startswith("SCAN notifications") and "USING" not in step]
     assert INDEXES.get(name, {BY_ID}) == used
     assert [] == scanned
     assert [] == [step for step in plan if "TEMP B-TREE" in step]
+
+
+@pytest.mark.parametrize(
+    "sql", [queue.PROMOTE, queue.CLAIM, queue.FINISH, events.SELECT_EVENTS, events.SELECT_TAKEN_IDS]
+)
+@pytest.mark.parametrize("count", [1, 30])
+async def test_statement_that_takes_many_ids_goes_by_them_after_an_analyze(
+    database: Database, sql: str, count: int
+) -> None:
+    """Also when it was made while there were few rows, and reading all of them would have been cheaper."""
+    explain: Any = "EXPLAIN QUERY PLAN " + render(sql, Dialect.SQLITE)
+    params = dict.fromkeys(for_postgres(sql).parameters, "[]")
+    await subscribe(database, subscription_of("a"))
+    for number in range(count):
+        await owe(database, event_of(str(number)), ["a"])
+    await database.write(lambda tx: tx.execute("ANALYZE"))
+
+    plan = [row["detail"] for row in await database.write(lambda tx: tx.rows(explain, **params))]
+
+    assert re.match(r"SEARCH (events|notifications) USING (COVERING )?INDEX sqlite_autoindex_\w+ \(.*id=\?\)", plan[0])

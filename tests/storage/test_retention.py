@@ -16,8 +16,8 @@ from service.storage.dialect import Dialect, for_postgres, render
 from service.storage.migrations import migrate
 from service.storage.notifications import NewNotification
 from service.storage.retention import BEGINNING, Limits, Place, Slice
-from service.storage.sqlite_connections import SqliteTransaction
 from service.storage.sqlite_file import connect
+from service.storage.sqlite_transaction import SqliteTransaction
 from tests.fakes import NOW_MS, WORKSPACE, event_of, subscription_of
 from tests.storage.test_portability import statements_of
 
