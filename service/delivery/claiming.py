@@ -26,6 +26,7 @@ from service.storage.queue import Abandoned, Claimed, Due, Ended, Finished, Post
 _DUE_MAX = 1_000
 _TAKEN_OVER_MAX = 1_000
 _LANES_MAX = 256
+_SCANNED_MAX = 1_000
 _HELD_MAX = 500
 _HOLD_MS = 14 * 24 * 3_600_000
 _INTERRUPTIONS_FREE_MAX = 2
@@ -83,7 +84,7 @@ class TickWork:
     def __call__(self, tx: Transaction) -> Tick:
         """Take over what other processes left, promote what is due, claim as much as may be started."""
         made_ready = self._make_ready(tx)
-        lanes = self._lanes(tx, made_ready)
+        lanes, cursor = self._lanes(tx, made_ready)
         found = subscriptions.find_by_uid(tx, lanes)
         living = [found[uid] for uid in lanes if uid in found]
         held_in_part = self._hold(tx, [each for each in living if each.state is not SubscriptionState.ACTIVE])
@@ -93,8 +94,9 @@ class TickWork:
         return Tick(
             claims=_with_events(tx, sharing.chosen, found),
             has_more=made_ready.has_more,
-            again=made_ready.lanes.difference(lanes).union(held_in_part),
-            cursor=self._next_cursor(lanes, sharing) if self.lanes is None else self.cursor,
+            again=made_ready.lanes.union(self.lanes or ()).difference(lanes).union(held_in_part),
+            # The lanes that got nothing this time come first next time.
+            cursor=sharing.last if self.lanes is None and sharing.unreached else cursor,
             # Those of a round are met again as it goes on.
             short=frozenset(sharing.short if self.lanes is None else sharing.short.union(sharing.unreached)),
             rated=frozenset(sharing.rated),
@@ -123,13 +125,18 @@ class TickWork:
         failed = [(each, FailureReason.HOLD_EXPIRED) for each in compress(expired, was_held)]
         announcements.insert(tx, list(_failures(failed, now_ms=self.now_ms, ids=self.ids)))
 
-    def _lanes(self, tx: Transaction, made_ready: "_MadeReady") -> list[str]:
-        if self.lanes is None:
-            return queue.lanes_after(tx, self.cursor, now_ms=self.now_ms, limit=_LANES_MAX)
-        lanes = sorted(made_ready.lanes.union(self.lanes))
-        # Whichever comes first gets the larger share, so nobody comes first always.
-        self.rng.shuffle(lanes)
-        return lanes
+    def _lanes(self, tx: Transaction, made_ready: "_MadeReady") -> tuple[list[str], str]:
+        """Return the lanes to look at, no more than one transaction should, and where a round goes on after them."""
+        if self.lanes is not None:
+            lanes = sorted(made_ready.lanes.union(self.lanes))
+            # Whichever comes first gets the larger share, so nobody comes first always.
+            self.rng.shuffle(lanes)
+            return lanes[:_LANES_MAX], self.cursor
+        scanned = queue.lanes_after(tx, self.cursor, now_ms=self.now_ms, limit=_SCANNED_MAX)
+        served = [uid for uid, is_open in scanned if not is_open]
+        if len(served) > _LANES_MAX:
+            return served[:_LANES_MAX], served[_LANES_MAX - 1]
+        return served, scanned[-1][0] if len(scanned) == _SCANNED_MAX else ""
 
     def _hold(self, tx: Transaction, unserved: Sequence[Subscription]) -> list[str]:
         """Park what is ready for subscriptions that are disabled or suspended; return those that may have more."""
@@ -156,12 +163,6 @@ class TickWork:
         )
         sharing.run(candidates, lambda demands: [queue.ready(tx, demands, tier=tier) for tier in TIERS])
         return sharing
-
-    def _next_cursor(self, lanes: Sequence[str], sharing: Sharing) -> str:
-        if sharing.unreached:
-            # These got nothing this time, so they come first next time.
-            return sharing.last
-        return lanes[-1] if len(lanes) == _LANES_MAX else ""
 
 
 @dataclass(frozen=True, slots=True)

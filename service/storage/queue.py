@@ -27,7 +27,7 @@ SELECT_DUE: Final[LiteralString] = """
 """
 
 PROMOTE: Final[LiteralString] = (
-    "UPDATE {notifications_by_key} SET state = 'READY', held = 0 WHERE id IN {ids} AND state = 'WAITING'"
+    "UPDATE {notifications_by_key} SET state = 'READY', held = 0, tier = 1 WHERE id IN {ids} AND state = 'WAITING'"
 )
 
 EXPIRE_HELD: Final[LiteralString] = f"""
@@ -59,7 +59,7 @@ SELECT_NEXT_DUE: Final[LiteralString] = """
 """
 
 # A loose index scan: each step is one probe of the lane index, so the cost is that of the lanes, not of the backlog.
-# Open lanes are passed over here, for there can be as many as there are receivers that are down.
+# Which lanes are open is said here, for there can be as many as there are receivers that are down.
 SELECT_LANES_AFTER: Final[LiteralString] = """
     WITH RECURSIVE lane (subscription_uid) AS (
         SELECT min(subscription_uid) FROM notifications WHERE state = 'READY' AND subscription_uid > :after
@@ -70,12 +70,11 @@ SELECT_LANES_AFTER: Final[LiteralString] = """
         )
         FROM lane WHERE lane.subscription_uid IS NOT NULL
     )
-    SELECT subscription_uid FROM lane
-    WHERE subscription_uid IS NOT NULL AND NOT EXISTS (
+    SELECT subscription_uid, CASE WHEN EXISTS (
         SELECT 1 FROM lanes
         WHERE lanes.subscription_uid = lane.subscription_uid AND open_until > :now AND open_until <= :latest
-    )
-    LIMIT :limit
+    ) THEN 1 ELSE 0 END AS is_open
+    FROM lane WHERE subscription_uid IS NOT NULL LIMIT :limit
 """
 
 SELECT_READY: Final[LiteralString] = """
@@ -282,15 +281,15 @@ def next_due_ms(tx: Transaction, *, owner: str) -> int | None:
     return due_at
 
 
-def lanes_after(tx: Transaction, subscription_uid: str, *, now_ms: int, limit: int) -> list[str]:
+def lanes_after(tx: Transaction, subscription_uid: str, *, now_ms: int, limit: int) -> list[tuple[str, bool]]:
     """Return the subscriptions that have READY notifications, in the order of uids, after `subscription_uid`.
 
-    Those whose lanes are open and not to be probed yet are left out.
+    With each it says whether its lane is open and not to be probed yet.
     """
     # As in health.concurrency_now: a probe is never further away than its longest delay.
     latest_ms = now_ms + PROBE_DELAY_MS_MAX
     rows = tx.rows(SELECT_LANES_AFTER, after=subscription_uid, now=now_ms, latest=latest_ms, limit=limit)
-    return [row["subscription_uid"] for row in rows]
+    return [(row["subscription_uid"], bool(row["is_open"])) for row in rows]
 
 
 def ready(tx: Transaction, demands: Sequence[Demand], *, tier: int) -> list[list[Claimed]]:

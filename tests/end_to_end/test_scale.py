@@ -154,17 +154,22 @@ def test_look_at_one_lane_costs_the_same_beside_10_000_others(databases: Callabl
 def test_round_passes_over_10_000_open_lanes_without_looking_into_them(
     databases: Callable[[], CountedDatabase],
 ) -> None:
-    """A few instructions each, in one transaction, and then the lane that comes after all of them is served."""
+    """A few instructions each, in slices, and then the lane that comes after all of them is served."""
     database = databases()
     _fill(database, lanes=MANY + 1, per_lane=2)
     opened = Health(concurrency=0, open_until_ms=NOW_MS + 1)
     database.run(lambda tx: lanes.store(tx, {f"uid-{lane:05}": opened for lane in range(MANY)}))
 
-    found = _tick(database)
+    found, cost = [_tick(database)], [database.instructions]
+    while found[-1].cursor:
+        found.append(_tick(database, cursor=found[-1].cursor))
+        cost.append(database.instructions)
 
-    print(f"VM instructions of a round beside {MANY} open lanes: {database.instructions / MANY:.0f} each")
-    assert ({f"uid-{MANY:05}"}, "") == ({each.subscription.uid for each in found.claims}, found.cursor)
-    assert database.instructions <= 60 * MANY
+    print(f"VM instructions of a round beside {MANY} open lanes: {sum(cost) / MANY:.0f} each")
+    assert [f"uid-{MANY:05}"] * 2 == [claim.subscription.uid for each in found for claim in each.claims]
+    assert sum(cost) <= 60 * MANY
+    # No transaction of it is long.
+    assert max(cost) <= 60 * 1_000 + 1_000
 
 
 async def test_publish_costs_the_same_beside_10_000_subscriptions_that_cannot_match(
@@ -184,7 +189,13 @@ async def test_publish_costs_the_same_beside_10_000_subscriptions_that_cannot_ma
     assert abs(many_opcodes - few_opcodes) <= 100
 
 
-def _tick(database: CountedDatabase, *, free_slots: int = FREE_SLOTS, lanes: Collection[str] | None = None) -> Tick:
+def _tick(
+    database: CountedDatabase,
+    *,
+    free_slots: int = FREE_SLOTS,
+    lanes: Collection[str] | None = None,
+    cursor: str = "",
+) -> Tick:
     work = TickWork(
         owner="this-process",
         now_ms=NOW_MS,
@@ -194,6 +205,7 @@ def _tick(database: CountedDatabase, *, free_slots: int = FREE_SLOTS, lanes: Col
         in_flight={},
         rates=Rates(),
         lanes=lanes,
+        cursor=cursor,
         rng=Random(1),
         ids=Uuid7Ids(SystemClock(), Random(1)),
     )

@@ -97,7 +97,8 @@ async def test_lanes_come_in_order_each_once_after_a_cursor(
     database: Database, after: str, limit: int, expected: list[str]
 ) -> None:
     """However much stands in them."""
-    assert expected == await database.read(lambda tx: queue.lanes_after(tx, after, now_ms=NOW_MS, limit=limit))
+    found = await database.read(lambda tx: queue.lanes_after(tx, after, now_ms=NOW_MS, limit=limit))
+    assert [(uid, False) for uid in expected] == found
 
 
 async def test_there_are_no_lanes_where_nothing_is_ready(database: Database, three_lanes: list[str]) -> None:
@@ -308,7 +309,7 @@ async def test_hold_parks_the_ready_ones_of_one_lane_in_slices(database: Databas
     held = [await hold(database, uid, NOW_MS + 30, limit=1) for uid in ("a", "c", "c", "c")]
 
     assert [1, 1, 1, 0] == held
-    assert ["b"] == await database.read(lambda tx: queue.lanes_after(tx, "", now_ms=NOW_MS, limit=9))
+    assert [("b", False)] == await database.read(lambda tx: queue.lanes_after(tx, "", now_ms=NOW_MS, limit=9))
     assert 3 == await promote_due(database, now_ms=NOW_MS + 30, limit=9)
     assert [0] * 6 == [(await stored(database, each))["held"] for each in three_lanes]
 
