@@ -31,7 +31,7 @@ from service.delivery.measuring import count_attempts
 from service.delivery.replayer import Replayer
 from service.delivery.retention import Retained, Retention
 from service.delivery.sweeper import Sweeper
-from service.delivery.transport import AiohttpTransport, Transport
+from service.delivery.transport import HttpTransport, Transport
 from service.domain.clock import SystemClock
 from service.domain.destinations import DestinationPolicy, parse_destination_policy
 from service.domain.ids import Uuid7Ids
@@ -186,8 +186,8 @@ def _destination_policy(settings: Settings) -> DestinationPolicy:
         raise SettingsError(str(error)) from error
 
 
-def _build_transport(settings: Settings, destinations: DestinationPolicy) -> AiohttpTransport:
-    return AiohttpTransport(
+def _build_transport(settings: Settings, destinations: DestinationPolicy) -> HttpTransport:
+    return HttpTransport(
         destinations,
         user_agent=f"Tidings/{version('tidings-server')}",
         connect_timeout_s=settings.connect_timeout_s,

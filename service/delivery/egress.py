@@ -1,38 +1,30 @@
 """The guard on the way out: it judges every address at every connect, whatever name or literal led to it.
 
-It knows the policy and sockets. It does not know HTTP; `service.delivery.transport` builds its connections with it.
+It knows the policy and sockets. It does not know HTTP; `service.delivery.pool` builds its connections with it.
 """
 
 import errno
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
-from ssl import SSLContext
-from typing import TYPE_CHECKING
 
-from aiohttp import AddrInfoType, ClientRequest, ClientTimeout, TCPConnector
+import aiohappyeyeballs
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.client_reqrep import ConnectionKey
-from aiohttp.connector import Connection
 
 from service.delivery.resolver import SystemResolver
 from service.domain.destinations import DestinationPolicy
 
-if TYPE_CHECKING:
-    from aiohttp.tracing import Trace
-
 _UNACKNOWLEDGED_MS_MAX = 30_000
 # Of a response 16 KiB are read; the system would keep megabytes for each, and hand them over at once.
 _RECEIVE_BUFFER_BYTES = 32 * 1024
+# What RFC 8305, section 5, recommends.
+_NEXT_ADDRESS_AFTER_S = 0.25
 
 
 class DestinationRefused(OSError):
-    """The policy does not allow this address. An OSError, so that aiohttp passes it on like any failed connect."""
+    """The policy does not allow this address. An OSError, so that it is passed on like any failed connect."""
 
     def __init__(self, host: str) -> None:
         super().__init__(errno.EACCES, f"the destination {host} is at an address that is not allowed")
@@ -40,34 +32,12 @@ class DestinationRefused(OSError):
 
 @dataclass(slots=True)
 class Call:
-    """One request on its way: the host of its URL, and the last address that was tried, as `ip:port`.
+    """One request on its way, and the last address that was tried for it, as `ip:port`.
 
-    A refused address is never tried, so it is not told. `reused` is the connection of the pool that the request took,
-    if it took one; while `must_connect`, it takes none.
+    A refused address is never tried, so it is not told.
     """
 
-    host: str
     remote_address: str = ""
-    reused: ResponseHandler | None = None
-    must_connect: bool = False
-
-
-# A socket factory is told an address and not which host it is for; tasks that aiohttp starts inherit this.
-_current_call: ContextVar[Call | None] = ContextVar("_current_call", default=None)
-
-
-@contextmanager
-def calling(host: str) -> Iterator[Call]:
-    """Judge the connections of this block as made for `host`, and note their addresses in the Call.
-
-    Outside such a block no allowed host applies: every address must be allowed by itself.
-    """
-    call = Call(host)
-    token = _current_call.set(call)
-    try:
-        yield call
-    finally:
-        _current_call.reset(token)
 
 
 class GuardedResolver(AbstractResolver):
@@ -101,83 +71,83 @@ class GuardedResolver(AbstractResolver):
         await self._resolver.close()
 
 
-class GuardedConnector(TCPConnector):
-    """A connection pool in which every socket has passed the policy.
+class GuardedConnector:
+    """Makes sockets, each of which has passed the policy.
 
-    Resolvers are not asked about IP literals, and answers are cached: so the address is judged once more where the
-    socket is made. Must be built inside a running event loop.
+    Resolvers are not asked about IP literals: so the address is judged once more where the socket is made. Answers are
+    not kept, for connections are. Must be built inside a running event loop.
 
     Args:
         policy: the destinations that are allowed.
         resolver: answers for names, in place of the system's. It is closed by who made it.
-        tls: the context that verifies receivers, in place of one with the system's authorities.
-        protocol: reads what comes back on a connection.
     """
 
-    def __init__(
-        self,
-        policy: DestinationPolicy,
-        *,
-        resolver: AbstractResolver | None = None,
-        tls: SSLContext | None = None,
-        protocol: type[ResponseHandler] = ResponseHandler,
-    ) -> None:
+    def __init__(self, policy: DestinationPolicy, *, resolver: AbstractResolver | None = None) -> None:
         self._policy = policy
         # Costs nothing until it is asked.
         self._system_resolver = SystemResolver()
-        super().__init__(
-            resolver=GuardedResolver(policy, resolver or self._system_resolver),
-            socket_factory=self._guarded_socket,
-            ssl=tls or True,
-            # The dispatcher's slots are the limit; the default of 100 would be a second, hidden one.
-            limit=0,
-        )
-        # aiohttp has no argument for it.
-        self._factory = partial(protocol, loop=self._loop)
+        self._resolver = GuardedResolver(policy, resolver or self._system_resolver)
 
-    async def close(self, *, abort_ssl: bool = False) -> None:
-        """Close every connection, and then the system's resolver. Requests under way fail."""
-        await super().close(abort_ssl=abort_ssl)
+    async def connect(self, host: str, port: int, call: Call) -> socket.socket:
+        """Return a socket that is connected to a host, and note in the Call which addresses were tried.
+
+        Of several addresses the next one is tried a quarter of a second after the last, or once that failed. `host` is
+        a name or an IP literal, without brackets.
+
+        Raises:
+            DestinationRefused: an address is forbidden.
+            OSError: the name does not resolve, or no address could be connected to.
+            ValueError: what looks like an IP literal and is none.
+        """
+        connected = await aiohappyeyeballs.start_connection(
+            await self._addresses(host, port),
+            happy_eyeballs_delay=_NEXT_ADDRESS_AFTER_S,
+            socket_factory=partial(self._guarded_socket, host, call),
+        )
+        # The one that was tried last need not be the one that won. A connection that was reset has no peer any more.
+        with suppress(OSError):
+            call.remote_address = _written(*connected.getpeername()[:2])
+        return connected
+
+    async def close(self) -> None:
+        """Close the system's resolver."""
         await self._system_resolver.close()
 
-    async def connect(  # the base class has the timeout
-        self,
-        req: ClientRequest,
-        traces: list["Trace"],
-        timeout: ClientTimeout,  # noqa: ASYNC109
-    ) -> Connection:
-        """Return a connection, and note its address in the Call: one from the pool made no socket."""
-        connection = await super().connect(req, traces, timeout)
-        call = _current_call.get()
-        peer = connection.transport.get_extra_info("peername") if connection.transport else None
-        if call is not None and peer is not None:
-            call.remote_address = _written(*peer[:2])
-        return connection
+    async def _addresses(self, host: str, port: int) -> list[aiohappyeyeballs.AddrInfoType]:
+        if _is_literal(host):
+            return [_address_info(host, port)]
+        answers = await self._resolver.resolve(host, port, socket.AF_UNSPEC)
+        return [_address_info(answer["host"], port) for answer in answers]
 
-    async def _get(self, key: ConnectionKey, traces: list["Trace"]) -> Connection | None:
-        """Return a connection of the pool, and note it in the Call. aiohttp tells nobody whether it reused one."""
-        call = _current_call.get()
-        if call is not None and call.must_connect:
-            return None
-        connection = await super()._get(key, traces)
-        if call is not None:
-            call.reused = None if connection is None else connection.protocol
-        return connection
-
-    def _guarded_socket(self, addr_info: AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, (address, port, *_) = addr_info
-        call = _current_call.get()
-        host = "" if call is None else call.host
+    def _guarded_socket(self, host: str, call: Call, address_info: aiohappyeyeballs.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, (address, port, *_) = address_info
         if not _is_allowed(self._policy, host, address):
-            raise DestinationRefused(host or address)
-        if call is not None:
-            call.remote_address = _written(address, port)
+            raise DestinationRefused(host)
+        call.remote_address = _written(address, port)
         guarded = socket.socket(family, kind, protocol)
         guarded.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             # A receiver that never reads would keep the unsent bytes, and so the socket, long after we gave up.
             guarded.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS_MAX)
         return guarded
+
+
+def _is_literal(host: str) -> bool:
+    """Say whether a host is an IP literal.
+
+    Raises:
+        ValueError: it looks like one and is none, such as 127.1, which some read as an address all the same.
+    """
+    if ":" not in host and not host.replace(".", "").isdigit():
+        return False
+    ip_address(host)
+    return True
+
+
+def _address_info(address: str, port: int) -> aiohappyeyeballs.AddrInfoType:
+    if ":" in address:
+        return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port, 0, 0)
+    return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port)
 
 
 def _is_allowed(policy: DestinationPolicy, host: str, address: str) -> bool:

@@ -1,16 +1,13 @@
-"""Reading what comes back on a connection, with bounds: it knows aiohttp's protocol and parser, and no outcomes."""
+"""Reading the answer to one request, with bounds: it knows aiohttp's parser, which is llhttp, and no sockets."""
 
-import os
+import asyncio
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import islice
-from typing import Any
+from typing import cast
 
-from aiohttp import ClientPayloadError
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import RawResponseMessage
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_parser import HttpResponseParser, RawResponseMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 # The line before it may have come by itself, so one at the start counts; one at the end leaves nothing to cut off.
@@ -21,118 +18,140 @@ _CUTS_MAX = _INTERIM_HEADS_MAX + 1
 # All heads of an answer together, and blank lines before them. Eight times as much as is kept.
 _HEAD_BYTES_MAX = 64 * 1024
 _SWITCHING_PROTOCOLS = 101
+# More than comes at once: a body that is too long ends the reading before the parser's buffer is full.
+_BUFFER_BYTES = 1024 * 1024
 
 
-class HeadFirst(ResponseHandler):
-    """Gives aiohttp's parser the head of a response by itself, and what follows in a later call.
+class AnswerUnreadable(Exception):
+    """What the receiver sent is not HTTP, or is more than a head may be."""
 
-    In one call the parser forgets a head that it has read when it cannot read what follows: a 204 with a body, bytes
-    after a Content-Length of 0, a bad chunk. A receiver that had accepted would be sent the same for days. In two, the
-    fault comes too late to undo the answer: the body ends there, and the connection is closed.
 
-    A head is bounded, with the interim responses (RFC 9110, section 15.2) before it: aiohttp bounds each field and
+class Response:
+    """The answer to one request, as far as it has come.
+
+    The parser is given the head of a response by itself, and what follows in a later call. In one call it forgets a
+    head that it has read when it cannot read what follows: a 204 with a body, bytes after a Content-Length of 0, a bad
+    chunk. A receiver that had accepted would be sent the same for days. In two, the fault comes too late to undo the
+    answer: the body ends there, and the connection is closed.
+
+    A head is bounded, with the interim responses (RFC 9110, section 15.2) before it: the parser bounds each field and
     their number, which are 2 MiB together, and a receiver that never stops sending interim responses would keep the
     event loop busy parsing, beyond every timeout.
+
+    Args:
+        loop: the running event loop, which aiohttp wants to know.
+        body_bytes_max: how much of the body is read.
+
+    Attributes:
+        head: status and headers, None until they have come.
+        has_ended: whether nothing more is to be read: the body is at its end, too long or faulty.
+        leaves_open: whether the connection can be used again, once this has ended.
     """
 
-    _awaits_head = False
-    _head_bytes = 0
-    _interim_heads = 0
-    _body: StreamReader = EMPTY_PAYLOAD
-    _has_broken = False
+    __slots__ = (
+        "_body",
+        "_body_bytes_max",
+        "_head_bytes",
+        "_interim_heads",
+        "_parser",
+        "has_ended",
+        "head",
+        "leaves_open",
+    )
 
-    # Whether the receiver has said anything since the last request went out.
-    has_heard = False
-
-    def set_response_params(self, **params: Any) -> None:
-        """Make ready for the response to one more request: aiohttp calls this before it sends each."""
-        self._awaits_head = True
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, body_bytes_max: int) -> None:
+        self._parser = HttpResponseParser(
+            _NEVER_PAUSED, loop, _BUFFER_BYTES, read_until_eof=True, auto_decompress=False
+        )
+        self._body_bytes_max = body_bytes_max
+        self._body: StreamReader = EMPTY_PAYLOAD
         self._head_bytes = 0
         self._interim_heads = 0
-        self._body = EMPTY_PAYLOAD
-        self.has_heard = False
-        super().set_response_params(**params)
+        self.head: RawResponseMessage | None = None
+        self.has_ended = False
+        self.leaves_open = True
 
-    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
-        """Hand a response's head on to whoever waits for it, unless it is one interim response too many."""
-        message, body = data
-        if self.exception() is not None:
-            return
-        if message.code >= 200 or message.code == _SWITCHING_PROTOCOLS:
-            self._awaits_head = False
-            self._body = body
-        else:
-            self._interim_heads += 1
-        if self._interim_heads > _INTERIM_HEADS_MAX:
-            self._refuse("too many interim responses")
-            return
-        if message.code == _SWITCHING_PROTOCOLS:
-            # aiohttp keeps the connection if no Upgrade says to what.
-            self.force_close()
-        super().feed_data(data, size)
+    def feed(self, data: bytes) -> None:
+        """Read what has come, up to the first fault.
 
-    def data_received(self, data: bytes) -> None:
-        """Read what has come, up to the first fault. Without data, aiohttp reads on where it paused."""
-        if not data:
-            super().data_received(data)
-            return
-        self.has_heard = True
+        Raises:
+            AnswerUnreadable: there is no head, and can be none any more. Nothing may be fed afterwards.
+        """
         for piece in _pieces(data):
-            self._receive(piece)
-            if self.exception() is not None:
-                # aiohttp's parser in Python would read on, and take what follows a bad head for a good one.
-                return
+            self._feed(piece)
 
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """Read what is left on a connection that broke, and end it."""
-        self._read_rest(exc)
-        super().connection_lost(exc)
+    def feed_eof(self) -> None:
+        """End a body that goes on until the connection is closed, and every other one where it is."""
+        if self.head is not None and not self.has_ended:
+            self._parse_eof()
+        self._end(leaves_open=False)
 
-    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """Read what is left on a connection that broke, and fail whoever waits for a head."""
-        self._read_rest(exc)
-        super().set_exception(exc, *cause)
+    def take_body(self) -> tuple[bytes, bool]:
+        """Return the body as far as it has come, within the limit, and whether that is all of it. To be called once."""
+        is_whole = self._body.is_eof() and self._body.total_bytes <= self._body_bytes_max
+        return self._body.read_nowait()[: self._body_bytes_max], is_whole
 
-    def close(self) -> None:
-        """Close the connection at once: a receiver that does not read would keep what is unsent, and the socket."""
-        self.abort()
-
-    def _receive(self, piece: bytes) -> None:
-        if self._awaits_head:
+    def _feed(self, piece: bytes) -> None:
+        if self.has_ended:
+            # Nobody asked: it would be taken for the answer to the next request.
+            self.leaves_open = False
+            return
+        if self.head is None:
             self._head_bytes += len(piece)
             if self._head_bytes > _HEAD_BYTES_MAX:
-                self._refuse("the head is too large")
-                return
-        elif self._body.is_eof():
-            # Nobody asked: it would be taken for the answer to the next request.
-            self.force_close()
-            self.close()
+                raise AnswerUnreadable("the head is too large")
+        try:
+            messages, _, _ = self._parser.feed_data(piece)
+        except Exception as fault:
+            if self.head is None:
+                raise AnswerUnreadable from fault
+            self._end(leaves_open=False)
             return
-        super().data_received(piece)
-        if self.exception() is not None:
-            self._end_body()
+        for message, body in messages:
+            self._take(message, body)
+        if self._body.total_bytes > self._body_bytes_max:
+            self._end(leaves_open=False)
+        elif self.head is not None and self._body.is_eof():
+            self._end(leaves_open=self.leaves_open)
 
-    def _read_rest(self, error: BaseException | None) -> None:
-        """Read the answer of a receiver that gave it early and left, so that writing on failed before it was read."""
-        if self._has_broken or not self._awaits_head or not isinstance(error, OSError):
+    def _take(self, message: RawResponseMessage, body: StreamReader) -> None:
+        if self.head is not None:
+            # A second answer.
+            self.leaves_open = False
+        elif message.code >= 200 or message.code == _SWITCHING_PROTOCOLS:
+            self.head = message
+            self._body = body
+            self.leaves_open = not message.should_close and message.code != _SWITCHING_PROTOCOLS
+        else:
+            self._interim_heads += 1
+            if self._interim_heads > _INTERIM_HEADS_MAX:
+                raise AnswerUnreadable("too many interim responses")
+
+    def _parse_eof(self) -> None:
+        try:
+            self._parser.feed_eof()
+        except Exception:
+            # The body is not whole, which it says by not being at its end.
             return
-        self._has_broken = True
-        # With TLS the socket holds what only the event loop can decrypt.
-        if self.transport is None or self.transport.get_extra_info("sslcontext") is not None:
-            return
-        with suppress(OSError):
-            rest = os.read(self.transport.get_extra_info("socket").fileno(), _HEAD_BYTES_MAX)
-            if rest:
-                self.data_received(rest)
 
-    def _refuse(self, problem: str) -> None:
-        self.close()
-        self.set_exception(HttpProcessingError(message=problem))
+    def _end(self, *, leaves_open: bool) -> None:
+        self.has_ended = True
+        self.leaves_open = leaves_open
 
-    def _end_body(self) -> None:
-        """Tell the reader of a body of its fault; aiohttp lets it wait for more."""
-        if not self._awaits_head and not self._body.is_eof():
-            self._body.set_exception(ClientPayloadError("the body is not HTTP"))
+
+class _NeverPaused:
+    """What the reader of a body takes for its protocol. Its buffer is never full, so there is nothing to do."""
+
+    _reading_paused = False
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        pass
+
+
+_NEVER_PAUSED = cast(BaseProtocol, _NeverPaused())
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:

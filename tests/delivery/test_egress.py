@@ -7,14 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
-import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from service.delivery.egress import DestinationRefused, GuardedConnector, GuardedResolver, calling
+from service.delivery.egress import Call, DestinationRefused, GuardedConnector, GuardedResolver
 from service.domain.destinations import DestinationPolicy
 
 PUBLIC = DestinationPolicy()
+LOOPBACK = DestinationPolicy(allowed_networks=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")))
+ANSWER = b"HTTP/1.1 204 No Content\r\n"
 
 
 class FixedResolver(AbstractResolver):
@@ -47,7 +48,7 @@ class Listener:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        writer.write(ANSWER + b"\r\n")
         writer.close()
 
 
@@ -64,15 +65,20 @@ async def listening() -> AsyncIterator[Listener]:
         await server.wait_closed()
 
 
-async def status_of(connector: GuardedConnector, url: str) -> int:
-    async with aiohttp.ClientSession(connector=connector) as session, session.post(url) as response:
-        return response.status
+async def answer_of(connector: GuardedConnector, host: str, port: int, call: Call | None = None) -> bytes:
+    """Return the first line of what a listener answers. Without a Call of the test's, nobody asks for its address."""
+    connected = await connector.connect(host, port, call or Call())
+    reader, writer = await asyncio.open_connection(sock=connected)
+    writer.write(b"\r\n\r\n")
+    line = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    return line
 
 
 async def connections_after(listener: Listener) -> int:
     """Return how many came before one that is let through: the kernel hands them over in order."""
-    loopback = DestinationPolicy(allowed_networks=(IPv4Network("127.0.0.0/8"),))
-    assert await status_of(GuardedConnector(loopback), f"http://127.0.0.1:{listener.port}/") == 204
+    assert await answer_of(GuardedConnector(LOOPBACK), "127.0.0.1", listener.port) == ANSWER
     return listener.connections - 1
 
 
@@ -82,9 +88,9 @@ async def connections_after(listener: Listener) -> int:
         "127.0.0.1",
         "127.0.0.2",
         "0.0.0.0",  # noqa: S104
-        "[::ffff:127.0.0.1]",
-        "[::1]",
-        "[::]",
+        "::ffff:127.0.0.1",
+        "::1",
+        "::",
         "127.1",
         "2130706433",
         "0x7f000001",
@@ -99,30 +105,30 @@ async def test_forbidden_destination_sees_no_connection(host: str) -> None:
     async with listening() as listener:
         connector = GuardedConnector(PUBLIC, resolver=FixedResolver("127.0.0.1"))
 
-        with pytest.raises(aiohttp.ClientError):
-            await status_of(connector, f"http://{host}:{listener.port}/")
+        with pytest.raises((DestinationRefused, ValueError)):
+            await answer_of(connector, host, listener.port)
 
         assert 0 == await connections_after(listener)
 
 
 @pytest.mark.parametrize("resolver", [FixedResolver("127.0.0.1"), FixedResolver("8.8.8.8", "127.0.0.1")])
-async def test_refusal_of_a_name_is_the_cause_of_the_failure(resolver: FixedResolver) -> None:
-    """aiohttp wraps it; what it wraps says that it was us."""
-    with pytest.raises(aiohttp.ClientConnectorError) as failed:
-        await status_of(GuardedConnector(PUBLIC, resolver=resolver), "http://localtest.me/")
+async def test_refused_name_is_told_without_its_addresses(resolver: FixedResolver) -> None:
+    """A subscriber could map the network with them."""
+    call = Call()
+    with pytest.raises(DestinationRefused, match=r"the destination localtest\.me is at an address that is not allowed"):
+        await GuardedConnector(PUBLIC, resolver=resolver).connect("localtest.me", 80, call)
 
-    assert isinstance(failed.value.os_error, DestinationRefused)
     assert ["localtest.me"] == resolver.asked
+    assert "" == call.remote_address
 
 
-async def test_refusal_of_a_literal_is_the_cause_of_the_failure() -> None:
-    """Resolvers are not asked about literals: the socket factory is what stops them."""
+async def test_literal_is_refused_without_asking_a_resolver() -> None:
+    """The making of the socket is what stops it."""
     resolver = FixedResolver("8.8.8.8")
 
-    with pytest.raises(aiohttp.ClientConnectorError) as failed:
-        await status_of(GuardedConnector(PUBLIC, resolver=resolver), "http://169.254.169.254/")
+    with pytest.raises(DestinationRefused):
+        await GuardedConnector(PUBLIC, resolver=resolver).connect("169.254.169.254", 80, Call())
 
-    assert isinstance(failed.value.os_error, DestinationRefused)
     assert [] == resolver.asked
 
 
@@ -158,29 +164,39 @@ async def test_name_without_an_answer_does_not_resolve() -> None:
 
 
 async def test_allowed_host_is_connected_to_wherever_it_resolves() -> None:
-    """The operator vouched for the name, and the call says that it is for that name."""
+    """The operator vouched for the name."""
     policy = DestinationPolicy(allowed_hosts=("receiver",), allowed_ports=None)
     async with listening() as listener:
-        with calling("receiver") as call:
-            status = await status_of(
-                GuardedConnector(policy, resolver=FixedResolver("127.0.0.1")), f"http://receiver:{listener.port}/"
-            )
+        call = Call()
+        answer = await answer_of(
+            GuardedConnector(policy, resolver=FixedResolver("127.0.0.1")), "receiver", listener.port, call
+        )
 
-        assert 204 == status
+        assert ANSWER == answer
         assert f"127.0.0.1:{listener.port}" == call.remote_address
         assert 1 == listener.connections
 
 
-async def test_allowed_host_does_not_open_its_address_to_other_calls() -> None:
-    """Without a call for the allowed host, the socket is judged by the address alone."""
+async def test_allowed_host_does_not_open_its_address_to_others() -> None:
+    """Another name for it, and the address itself, are judged by the address."""
     policy = DestinationPolicy(allowed_hosts=("receiver",), allowed_ports=None)
     async with listening() as listener:
-        for host in ("receiver", "127.0.0.1", "ok.example"):
-            connector = GuardedConnector(policy, resolver=FixedResolver("127.0.0.1"))
-            with pytest.raises(aiohttp.ClientConnectorError):
-                await status_of(connector, f"http://{host}:{listener.port}/")
+        connector = GuardedConnector(policy, resolver=FixedResolver("127.0.0.1"))
+        for host in ("127.0.0.1", "ok.example"):
+            with pytest.raises(DestinationRefused):
+                await answer_of(connector, host, listener.port)
 
         assert 0 == await connections_after(listener)
+
+
+async def test_next_address_is_tried_when_one_fails() -> None:
+    """Nothing listens on the first, and the Call names the one that was tried last."""
+    async with listening() as listener:
+        connector = GuardedConnector(LOOPBACK, resolver=FixedResolver("::1", "127.0.0.1"))
+        call = Call()
+
+        assert ANSWER == await answer_of(connector, "ok.example", listener.port, call)
+        assert f"127.0.0.1:{listener.port}" == call.remote_address
 
 
 async def test_names_are_not_looked_up_by_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,8 +206,5 @@ async def test_names_are_not_looked_up_by_the_loop(monkeypatch: pytest.MonkeyPat
         raise AssertionError(f"the loop was asked for {host}")
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
-    policy = DestinationPolicy(allowed_networks=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")))
     async with listening() as listener:
-        status = await status_of(GuardedConnector(policy), f"http://localhost:{listener.port}/")
-
-        assert 204 == status
+        assert ANSWER == await answer_of(GuardedConnector(LOOPBACK), "localhost", listener.port)

@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from service.delivery.transport import RESPONSE_HEADERS_BYTES_MAX, AiohttpTransport, Transport
+from service.delivery.transport import RESPONSE_HEADERS_BYTES_MAX, HttpTransport, Transport
 from service.domain.destinations import parse_destination_policy
 from service.domain.outcomes import Reply, Request, Unreachable, UnreachableKind
 from tests.hostile import (
@@ -24,6 +25,7 @@ from tests.hostile import (
     UNTIL_CLOSED,
     Behaviour,
     good_certificate,
+    refusing_unread,
     trusting,
 )
 from tests.raw_receivers import (
@@ -33,6 +35,7 @@ from tests.raw_receivers import (
     answering,
     hang_up,
     held_connections,
+    never_read,
     read_request,
     receiving,
     repeating,
@@ -49,13 +52,13 @@ BODY_BYTES_KEPT = 4 * 1024
 Build = Callable[[], Transport]
 
 
-def aiohttp_transport() -> Transport:
-    return AiohttpTransport(
+def http_transport() -> Transport:
+    return HttpTransport(
         parse_destination_policy(dev=True), user_agent="Tidings/1.2.3", body_time_s=BODY_TIME_S, tls=trusting()
     )
 
 
-TRANSPORTS: dict[str, Build] = {"aiohttp": aiohttp_transport}
+TRANSPORTS: dict[str, Build] = {"http": http_transport}
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -196,12 +199,32 @@ def test_body_has_what_the_head_has_left_of_the_budget(build: Build, runner: asy
         await repeating(b"x", every_s=0.01)(reader, writer)
 
     async def scenario() -> None:
-        transport = AiohttpTransport(parse_destination_policy(dev=True), user_agent="t", body_time_s=5.0)
+        transport = HttpTransport(parse_destination_policy(dev=True), user_agent="t", body_time_s=5.0)
         async with receiving(late) as receiver:
             outcome = await post_within_budget(transport, request_to(receiver.url(), timeout_s=0.5))
 
             assert isinstance(outcome, Reply)
             assert (200, True, b"ok") == (outcome.http_status, outcome.body_truncated, outcome.body[:2])
+        await transport.close()
+
+    runner.run(scenario())
+
+
+def test_receiver_that_never_reads_makes_nobody_hold_a_copy(build: Build, runner: asyncio.Runner) -> None:
+    """Of 16 MB that it does not take, a few slices are on their way, whatever the buffers of the system hold."""
+
+    async def scenario() -> None:
+        transport = build()
+        async with receiving(never_read) as receiver:
+            tracemalloc.start()
+            try:
+                outcome = await status_of(transport, receiver, body=LARGE_BODY, timeout_s=SHORT_BUDGET_S)
+                _, peak_bytes = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+
+            assert TIMED_OUT == outcome
+            assert peak_bytes < 2_000_000
         await transport.close()
 
     runner.run(scenario())
@@ -243,6 +266,19 @@ def test_early_answer_is_read_although_writing_failed_first(build: Build, runner
 
 
 # Connections that are kept
+
+
+def test_connection_on_which_a_request_was_not_sent_to_its_end_is_closed(build: Build, runner: asyncio.Runner) -> None:
+    """An early answer ends the writing, and what is left would be missing from the next request's way."""
+
+    async def scenario() -> None:
+        transport = build()
+        async with receiving(refusing_unread(never_read)) as receiver:
+            assert 413 == await status_of(transport, receiver, body=LARGE_BODY)
+            await until_none_is_held(receiver.port)
+        await transport.close()
+
+    runner.run(scenario())
 
 
 def first_then(then: Serve, *later: Serve) -> Serve:

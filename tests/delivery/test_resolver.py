@@ -70,7 +70,7 @@ async def asked(system: System, count: int) -> None:
 
 
 def test_addresses_come_with_the_port_in_the_systems_order(runner: asyncio.Runner, system: System) -> None:
-    """As numbers, so that aiohttp connects to them and resolves nothing again."""
+    """As numbers, so that they are connected to and nothing is resolved again."""
 
     async def scenario() -> None:
         results = await SystemResolver(getaddrinfo=system.getaddrinfo).resolve("live.example", 443)

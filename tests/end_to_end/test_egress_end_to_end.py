@@ -42,7 +42,7 @@ LOCAL_TOO = (
 UNREADABLE_HOSTS = frozenset(
     {
         *("127.0.1", "127.1", "0", "2130706433", "017700000001", "0177.0.0.1"),
-        *("①②⑦.⓪.⓪.①", "%31%32%37.0.0.1", r"ok.example\@127.0.0.1"),
+        *("①②⑦.⓪.⓪.①", "%31%32%37.0.0.1", r"ok.example\@127.0.0.1", "127\uff0e0\uff0e0\uff0e1", "lo\u200bcalhost"),
     }
 )
 
@@ -177,8 +177,9 @@ async def test_forbidden_destination_in_the_database_is_never_connected_to(tmp_p
 
 
 def _outcome(url: str) -> str:
-    host = urlsplit(url).netloc.rpartition(":")[0]
-    return "CONNECT_FAILED" if host in UNREADABLE_HOSTS else "DESTINATION_FORBIDDEN"
+    parts = urlsplit(url)
+    is_readable = parts.scheme in ("http", "https") and parts.netloc.rpartition(":")[0] not in UNREADABLE_HOSTS
+    return "DESTINATION_FORBIDDEN" if is_readable else "CONNECT_FAILED"
 
 
 def _put_behind_the_back(database: Path, urls: list[str]) -> None:
