@@ -15,7 +15,7 @@ from service.domain.clock import Clock, rfc3339
 from service.domain.errors import Unavailable
 from service.domain.health import after_attempt, is_beyond_hope
 from service.domain.ids import Ids
-from service.domain.model import Attempt, FailureReason, Subscription, SuspendReason, Suspension
+from service.domain.model import Attempt, FailureReason, Health, Subscription, SuspendReason, Suspension
 from service.domain.retry import Fail, RetryAt, Succeed
 from service.storage import announcements, attempts, lanes, queue, subscriptions
 from service.storage.database import Database, Essential, Transaction
@@ -54,11 +54,13 @@ def record_attempts(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: 
     ended = queue.end_claims(tx, ends, now_ms=now_ms)
     recorded = [_recorded(*each) for each in zip(deliveries, ended, strict=True)]
     attempts.insert(tx, [(each.delivery.claimed.notification_id, each.attempt) for each in recorded if each.attempt])
-    hopeless = _note_health(tx, deliveries, now_ms=now_ms)
+    healths, hopeless = _judged(tx, deliveries, now_ms=now_ms)
     current = [each.delivery for each in recorded if each.was_current]
     failed = [(each, each.decision.reason) for each in current if isinstance(each.decision, Fail)]
     suspensions = dict.fromkeys(hopeless, SuspendReason.FAILING) | _gone(failed)
     announcements.insert(tx, [*_failures(failed, now_ms, ids), *_suspend(tx, suspensions, now_ms, ids)])
+    # After the suspensions, which lock workspaces: whoever resumes a subscription locks them in that order too.
+    lanes.store(tx, healths)
     return recorded
 
 
@@ -97,8 +99,10 @@ class _Receiver(NamedTuple):
         return cls(subscription.workspace.key, subscription.uid, subscription.url)
 
 
-def _note_health(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: int) -> list[_Receiver]:
-    """Note what the attempts say of their receivers; return those that are beyond hope.
+def _judged(
+    tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: int
+) -> tuple[dict[str, Health], list[_Receiver]]:
+    """Return how receivers do by these attempts, by uid where that has changed, and those that are beyond hope.
 
     Every attempt counts, also one whose claim was stale: it was made. One to another URL than today's says nothing.
     """
@@ -109,8 +113,9 @@ def _note_health(tx: Transaction, deliveries: Sequence[Delivery], *, now_ms: int
     for receiver, attempt in current:
         most = found[receiver.uid].max_concurrency
         healths[receiver.uid] = after_attempt(healths[receiver.uid], attempt, max_concurrency=most, now_ms=now_ms)
-    lanes.store(tx, {uid: health for uid, health in healths.items() if health != found[uid].health})
-    return [each for each in {receiver for receiver, _ in current} if is_beyond_hope(healths[each.uid], now_ms=now_ms)]
+    changed = {uid: health for uid, health in healths.items() if health != found[uid].health}
+    receivers = {receiver for receiver, _ in current}
+    return changed, [each for each in receivers if is_beyond_hope(healths[each.uid], now_ms=now_ms)]
 
 
 def _is_current(receiver: _Receiver, found: Mapping[str, lanes.Lane]) -> bool:

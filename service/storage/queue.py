@@ -384,8 +384,8 @@ def _postpone(tx: Transaction, postponed: Sequence[Postponed], *, now_ms: int) -
 
 
 def _end_stale(tx: Transaction, stale: Sequence[Finished | Postponed]) -> list[list[Row]]:
-    tx.each(END_CANCELLED, [{"id": each.notification_id, "claim": each.claim} for each in stale])
     counted = iter(tx.each(COUNT_ATTEMPT, [{"id": each.notification_id} for each in stale if each.attempted]))
+    tx.each(END_CANCELLED, [{"id": each.notification_id, "claim": each.claim} for each in stale])
     return [next(counted) if each.attempted else [] for each in stale]
 
 
