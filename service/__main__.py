@@ -38,8 +38,6 @@ _log = structlog.get_logger()
 # What an operator can mend: one sentence says it all.
 _FOR_OPERATORS = (OpenError, BackupError, ListenError, SettingsError, FatalStorageError)
 
-# By default it is 700 objects, and every delivery makes some hundreds.
-_COLLECT_AFTER = 20_000
 # Whoever signals a process and then its group means it once.
 _SECOND_SIGNAL_AFTER_S = 0.2
 _STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -239,10 +237,9 @@ async def _serve_until_signalled(settings: Settings) -> None:
 
 
 def _spare_the_collector() -> None:
-    """Let the garbage collector pass over what a server keeps for good, and look less often at what it does not."""
+    """Let the garbage collector pass over what a server keeps for good."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
 
 
 @main.command()

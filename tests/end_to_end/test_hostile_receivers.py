@@ -19,7 +19,7 @@ from tests.harness import (
     running_process,
     running_receiver,
 )
-from tests.hostile import BEHAVIOURS, LARGE_BODY, TLS_FAILED, Behaviour
+from tests.hostile import BEHAVIOURS, LARGE_BODY, TLS_FAILED, Behaviour, good_certificate
 from tests.raw_receivers import OK, held_connections, read_request, receiving
 from tests.raw_receivers import Receiver as RawReceiver
 
@@ -54,15 +54,18 @@ async def all_hostile() -> AsyncIterator[list[tuple[Behaviour, RawReceiver]]]:
 
 @asynccontextmanager
 async def all_slow() -> AsyncIterator[list[tuple[Behaviour, RawReceiver]]]:
-    """Run a well-behaved receiver in place of each hostile one, which takes its time, so that all are met at once."""
+    """Run a well-behaved receiver in place of each hostile one, which takes its time, so that all are met at once.
+
+    Where the hostile one speaks TLS it does so too, for a handshake takes memory by itself.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         await asyncio.sleep(SLOW_S)
         writer.write(OK)
 
-    async with receiving(serve) as receiver:
-        yield [(behaviour, receiver) for behaviour in BEHAVIOURS]
+    async with receiving(serve) as plain, receiving(serve, tls=good_certificate()) as encrypted:
+        yield [(behaviour, encrypted if behaviour.certificate else plain) for behaviour in BEHAVIOURS]
 
 
 async def subscribe(client: Client, receivers: list[tuple[Behaviour, RawReceiver]], *, kind: str) -> None:
