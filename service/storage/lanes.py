@@ -93,7 +93,7 @@ def probe_now(tx: Transaction, uid: str, *, now_ms: int) -> None:
 
 
 def forget(tx: Transaction, uids: Iterable[str]) -> None:
-    """Let lanes begin anew: what is known is about another receiver, or of no use any more."""
+    """Forget what is known of the receivers of subscriptions that were deleted."""
     tx.each(FORGET_HEALTH, [{"uid": uid} for uid in uids])
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
-from service.storage import changes, signing_keys
+from service.storage import changes, lanes, signing_keys
 from service.storage.database import Row, Transaction
 
 DELETE_PUBLISH_REQUESTS: Final[LiteralString] = """
@@ -98,8 +98,6 @@ FORGET_REVISION: Final[LiteralString] = """
     UPDATE workspaces SET forgotten_revision = :revision
     WHERE workspace = :workspace AND forgotten_revision < :revision
 """
-
-DELETE_LANE: Final[LiteralString] = "DELETE FROM lanes WHERE subscription_uid = :uid"
 
 DELETE_TOMBSTONE: Final[LiteralString] = "DELETE FROM subscriptions WHERE uid = :uid"
 
@@ -285,8 +283,8 @@ def delete_tombstones(tx: Transaction, after: Place, *, before_ms: int, limits: 
     tx.each(FORGET_REVISION, [{"workspace": row["workspace"], "revision": row["revision"]} for row in unneeded])
     for row in unneeded:
         signing_keys.delete(tx, row["uid"])
-    uids = [{"uid": str(row["uid"])} for row in unneeded]
-    tx.each(DELETE_LANE, uids)
-    tx.each(DELETE_TOMBSTONE, uids)
+    uids = [str(row["uid"]) for row in unneeded]
+    lanes.forget(tx, uids)
+    tx.each(DELETE_TOMBSTONE, [{"uid": uid} for uid in uids])
     place = Place(found[-1]["delete_time"], id=found[-1]["uid"]) if found else after
     return Slice(place, len(found) < limits.looked_at, len(unneeded))

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from service.storage import events, notifications, retention, subscriptions
+from service.storage import events, lanes, notifications, retention, subscriptions
 from service.storage.database import Database, Transaction
 from service.storage.dialect import Dialect, for_postgres, render
 from service.storage.migrations import migrate
@@ -21,7 +21,10 @@ from service.storage.sqlite_transaction import SqliteTransaction
 from tests.fakes import NOW_MS, WORKSPACE, event_of, subscription_of
 from tests.storage.test_portability import statements_of
 
-STATEMENTS: Final = {name.rpartition(".")[2]: sql for name, sql in statements_of(retention).items()}
+STATEMENTS: Final = {
+    **{name.rpartition(".")[2]: sql for name, sql in statements_of(retention).items()},
+    "FORGET_HEALTH": lanes.FORGET_HEALTH,
+}
 INDEXES: Final = {
     "DELETE_PUBLISH_REQUESTS": {"publish_requests_by_age", "sqlite_autoindex_publish_requests_1"},
     "DELETE_MANAGEMENT_REQUESTS": {"management_requests_by_age", "sqlite_autoindex_management_requests_1"},
@@ -40,7 +43,7 @@ INDEXES: Final = {
         "replays_by_subscription",
     },
     "FORGET_REVISION": {"sqlite_autoindex_workspaces_1"},
-    "DELETE_LANE": {"sqlite_autoindex_lanes_1"},
+    "FORGET_HEALTH": {"sqlite_autoindex_lanes_1"},
     # With the indexes by which foreign keys are checked, as for notifications.
     "DELETE_TOMBSTONE": {
         "sqlite_autoindex_subscriptions_1",
