@@ -28,6 +28,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
+from service.api.callers import development, set_caller
 from service.api.errors import Status, internal_status, status_of
 from service.api.limits import CallLimits
 from service.domain.clock import Clock
@@ -139,6 +140,7 @@ class Calls(grpc.aio.ServerInterceptor):
         try:
             if self.draining.is_set() and not method.is_infrastructure:
                 raise _draining()
+            set_caller(development(call.id))
             self._admit(call, request)
             response = await method.respond(request, context, self._write)
         except CallerError as error:

@@ -95,6 +95,18 @@ class InvalidPageToken(InvalidField):
     reason = ErrorReason.INVALID_PAGE_TOKEN
 
 
+class CredentialInvalid(CallerError):
+    """No credential, or none that counts: unknown, expired or revoked."""
+
+    reason = ErrorReason.CREDENTIAL_INVALID
+
+
+class PermissionMissing(CallerError):
+    """Who calls is known, and may not do this."""
+
+    reason = ErrorReason.PERMISSION_MISSING
+
+
 class Unimplemented(CallerError):
     """A part of the contract that this version does not carry out yet."""
 

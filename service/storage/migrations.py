@@ -39,6 +39,12 @@ def _third_tables(database: sqlite_utils.Database) -> None:
         database.execute(render(statement, Dialect.SQLITE))
 
 
+@MIGRATIONS(name="0004_credentials_sealing_audit")
+def _fourth_tables(database: sqlite_utils.Database) -> None:
+    for statement in schema.V4:
+        database.execute(render(statement, Dialect.SQLITE))
+
+
 def migrate(path: Path, *, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Bring the database at `path` to today's schema, creating it if there is none, and return what was applied.
 

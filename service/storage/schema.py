@@ -304,3 +304,78 @@ V3: Final[tuple[LiteralString, ...]] = (
     # Up to which revision tombstones may be gone: whoever knows the rules as of an earlier one must read all of them.
     "ALTER TABLE workspaces ADD COLUMN forgotten_revision BIGINT NOT NULL DEFAULT 0",
 )
+
+V4: Final[tuple[LiteralString, ...]] = (
+    # Who may call: tokens, of which only a digest is kept, and identities that client certificates carry, such as
+    # "uri:spiffe://example/publisher" or "cn:publisher". Without a workspace a grant is for all of its organization,
+    # without an organization for everything.
+    """
+    CREATE TABLE credentials (
+        id TEXT NOT NULL PRIMARY KEY,
+        kind TEXT NOT NULL,
+        identity TEXT,
+        secret_sha256 BYTEA,
+        organization TEXT,
+        workspace TEXT,
+        scopes TEXT NOT NULL,
+        description TEXT NOT NULL,
+        create_time BIGINT NOT NULL,
+        expire_time BIGINT,
+        revoke_time BIGINT,
+        last_used_time BIGINT
+    )
+    """,
+    """
+    CREATE UNIQUE INDEX credentials_by_identity ON credentials (identity)
+    WHERE identity IS NOT NULL AND revoke_time IS NULL
+    """,
+    "CREATE INDEX credentials_by_binding ON credentials (organization, workspace) WHERE revoke_time IS NULL",
+    # The keys of the keyring that this database needs; ACTIVE is the one that seals, the others are RETIRING until all
+    # that they have sealed is sealed anew. proof is a text that each has sealed, so a wrong key is found at the start.
+    """
+    CREATE TABLE sealing_keys (
+        key_id TEXT NOT NULL PRIMARY KEY,
+        state TEXT NOT NULL,
+        proof TEXT NOT NULL,
+        create_time BIGINT NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX sealing_keys_active ON sealing_keys (state) WHERE state = 'ACTIVE'",
+    # Which key has sealed url_rest, headers and api_key_value, all of them; NULL in rows of earlier versions, whose url
+    # is whole and whose headers and api_key_value are plain. Otherwise url ends before the path.
+    "ALTER TABLE subscriptions ADD COLUMN sealed_with TEXT",
+    "ALTER TABLE subscriptions ADD COLUMN url_rest TEXT",
+    "CREATE INDEX subscriptions_by_seal ON subscriptions (sealed_with, uid) WHERE delete_time IS NULL",
+    "ALTER TABLE signing_keys ADD COLUMN sealed_with TEXT",
+    "CREATE INDEX signing_keys_by_seal ON signing_keys (sealed_with, subscription_uid, key_id)",
+    # Secrets of the database as a whole, such as the one that fingerprints of requests are made with.
+    """
+    CREATE TABLE database_secrets (
+        name TEXT NOT NULL PRIMARY KEY,
+        secret TEXT NOT NULL,
+        sealed_with TEXT NOT NULL
+    )
+    """,
+    # 1 where the fingerprint was made with that secret, so that nobody can try out what the request said.
+    "ALTER TABLE management_requests ADD COLUMN fingerprint_is_keyed BIGINT NOT NULL DEFAULT 0",
+    # One row per change that somebody has made, written with the change and never changed. before and after are JSON,
+    # secrets masked; NULL where there was or is nothing.
+    """
+    CREATE TABLE audit_log (
+        number {commit_number},
+        time BIGINT NOT NULL,
+        actor TEXT NOT NULL,
+        action TEXT NOT NULL,
+        workspace TEXT NOT NULL,
+        resource TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        call_id TEXT NOT NULL,
+        before TEXT,
+        after TEXT
+    )
+    """,
+    "CREATE INDEX audit_log_by_time ON audit_log (time)",
+    "CREATE INDEX audit_log_by_workspace ON audit_log (workspace, time)",
+    # Filters cost every event of their workspace, so there is a limit to their number.
+    "CREATE INDEX subscriptions_with_filter ON subscriptions (workspace) WHERE filter <> '' AND delete_time IS NULL",
+)

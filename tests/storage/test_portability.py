@@ -110,7 +110,7 @@ def script(postgres: Postgres) -> Iterator[Path]:
 @pytest.fixture
 def prepared_schema(postgres: Postgres, script: Path) -> Postgres:
     """The server, with an empty database that has today's tables."""
-    tables = [render(each, Dialect.POSTGRES) for each in (*schema.V1, *schema.V2, *schema.V3)]
+    tables = [render(each, Dialect.POSTGRES) for each in (*schema.V1, *schema.V2, *schema.V3, *schema.V4)]
     script.write_text("DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n" + ";\n".join(tables) + ";\n")
     assert [] == [line for line in postgres.run(script) if "does not exist" not in line]
     return postgres

@@ -24,45 +24,58 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tidings.v1 import access_pb2 as tidings_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctidings/v1/event_types.proto\x12\ntidings.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x03\n\tEventType\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0f\n\x07service\x18\x04 \x01(\t\x12\x15\n\x08\x63\x61tegory\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\x04\x63ode\x18\x06 \x01(\x05H\x01\x88\x01\x01\x12\x13\n\x0bjson_schema\x18\x07 \x01(\t\x12\x39\n\x12schema_enforcement\x18\x08 \x01(\x0e\x32\x1d.tidings.v1.SchemaEnforcement\x12\x10\n\x08\x65xamples\x18\t \x03(\t\x12\x16\n\x0e\x61ttribute_keys\x18\n \x03(\t\x12\x12\n\ndeprecated\x18\x0b \x01(\x08\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0e \x01(\tB\x0b\n\t_categoryB\x07\n\x05_code\"Z\n\x16\x43reateEventTypeRequest\x12\x15\n\revent_type_id\x18\x01 \x01(\t\x12)\n\nevent_type\x18\x02 \x01(\x0b\x32\x15.tidings.v1.EventType\"D\n\x17\x43reateEventTypeResponse\x12)\n\nevent_type\x18\x01 \x01(\x0b\x32\x15.tidings.v1.EventType\"#\n\x13GetEventTypeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x14GetEventTypeResponse\x12)\n\nevent_type\x18\x01 \x01(\x0b\x32\x15.tidings.v1.EventType\"O\n\x15ListEventTypesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07service\x18\x03 \x01(\t\"]\n\x16ListEventTypesResponse\x12*\n\x0b\x65vent_types\x18\x01 \x03(\x0b\x32\x15.tidings.v1.EventType\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"t\n\x16UpdateEventTypeRequest\x12)\n\nevent_type\x18\x01 \x01(\x0b\x32\x15.tidings.v1.EventType\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"D\n\x17UpdateEventTypeResponse\x12)\n\nevent_type\x18\x01 \x01(\x0b\x32\x15.tidings.v1.EventType\"K\n\x16\x44\x65leteEventTypeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x15\n\rallow_missing\x18\x03 \x01(\x08\"\x19\n\x17\x44\x65leteEventTypeResponse\"]\n\x16ValidatePayloadRequest\x12\x14\n\nevent_type\x18\x01 \x01(\tH\x00\x12\x15\n\x0bjson_schema\x18\x02 \x01(\tH\x00\x12\x0c\n\x04json\x18\x03 \x01(\tB\x08\n\x06schema\"J\n\x17ValidatePayloadResponse\x12/\n\nviolations\x18\x01 \x03(\x0b\x32\x1b.tidings.v1.SchemaViolation\"9\n\x0fSchemaViolation\x12\x15\n\rinstance_path\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t*\x8f\x01\n\x11SchemaEnforcement\x12\"\n\x1eSCHEMA_ENFORCEMENT_UNSPECIFIED\x10\x00\x12\x1d\n\x19SCHEMA_ENFORCEMENT_REJECT\x10\x01\x12\x1b\n\x17SCHEMA_ENFORCEMENT_WARN\x10\x02\x12\x1a\n\x16SCHEMA_ENFORCEMENT_OFF\x10\x03\x32\xae\x04\n\x10\x45ventTypeService\x12Z\n\x0f\x43reateEventType\x12\".tidings.v1.CreateEventTypeRequest\x1a#.tidings.v1.CreateEventTypeResponse\x12Q\n\x0cGetEventType\x12\x1f.tidings.v1.GetEventTypeRequest\x1a .tidings.v1.GetEventTypeResponse\x12W\n\x0eListEventTypes\x12!.tidings.v1.ListEventTypesRequest\x1a\".tidings.v1.ListEventTypesResponse\x12Z\n\x0fUpdateEventType\x12\".tidings.v1.UpdateEventTypeRequest\x1a#.tidings.v1.UpdateEventTypeResponse\x12Z\n\x0f\x44\x65leteEventType\x12\".tidings.v1.DeleteEventTypeRequest\x1a#.tidings.v1.DeleteEventTypeResponse\x12Z\n\x0fValidatePayload\x12\".tidings.v1.ValidatePayloadRequest\x1a#.tidings.v1.ValidatePayloadResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctidings/v1/event_types.proto\x12\ntidings.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tidings/v1/access.proto\"\x93\x03\n\tEventType\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0f\n\x07service\x18\x04 \x01(\t\x12\x15\n\x08\x63\x61tegory\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\x04\x63ode\x18\x06 \x01(\x05H\x01\x88\x01\x01\x12\x13\n\x0bjson_schema\x18\x07 \x01(\t\x12\x39\n\x12schema_enforcement\x18\x08 \x01(\x0e\x32\x1d.tidings.v1.SchemaEnforcement\x12\x10\n\x08\x65xamples\x18\t \x03(\t\x12\x16\n\x0e\x61ttribute_keys\x18\n \x03(\t\x12\x12\n\ndeprecated\x18\x0b \x01(\x08\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0e \x01(\tB\x0b\n\t_categoryB\x07\n\x05_code\"Z\n\x16\x43reateEventTypeRequest\x12\x15\n\revent_type_id\x18\x01 \x01(\t\x12)\n\nevent_type\x18\x02 \x01(\x0b\x32\x15.tidings.v1.EventType\"D\n\x17\x43reateEventTypeResponse\x12)\n\nevent_type\x18\x01 \x01(\x0b\x32\x15.tidings.v1.EventType\"#\n\x13GetEventTypeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x14GetEventTypeResponse\x12)\n\nevent_type\x18\x01 \x01(\x0b\x32\x15.tidings.v1.EventType\"O\n\x15ListEventTypesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07service\x18\x03 \x01(\t\"]\n\x16ListEventTypesResponse\x12*\n\x0b\x65vent_types\x18\x01 \x03(\x0b\x32\x15.tidings.v1.EventType\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"t\n\x16UpdateEventTypeRequest\x12)\n\nevent_type\x18\x01 \x01(\x0b\x32\x15.tidings.v1.EventType\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"D\n\x17UpdateEventTypeResponse\x12)\n\nevent_type\x18\x01 \x01(\x0b\x32\x15.tidings.v1.EventType\"K\n\x16\x44\x65leteEventTypeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x15\n\rallow_missing\x18\x03 \x01(\x08\"\x19\n\x17\x44\x65leteEventTypeResponse\"]\n\x16ValidatePayloadRequest\x12\x14\n\nevent_type\x18\x01 \x01(\tH\x00\x12\x15\n\x0bjson_schema\x18\x02 \x01(\tH\x00\x12\x0c\n\x04json\x18\x03 \x01(\tB\x08\n\x06schema\"J\n\x17ValidatePayloadResponse\x12/\n\nviolations\x18\x01 \x03(\x0b\x32\x1b.tidings.v1.SchemaViolation\"9\n\x0fSchemaViolation\x12\x15\n\rinstance_path\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t*\x8f\x01\n\x11SchemaEnforcement\x12\"\n\x1eSCHEMA_ENFORCEMENT_UNSPECIFIED\x10\x00\x12\x1d\n\x19SCHEMA_ENFORCEMENT_REJECT\x10\x01\x12\x1b\n\x17SCHEMA_ENFORCEMENT_WARN\x10\x02\x12\x1a\n\x16SCHEMA_ENFORCEMENT_OFF\x10\x03\x32\xb5\x05\n\x10\x45ventTypeService\x12q\n\x0f\x43reateEventType\x12\".tidings.v1.CreateEventTypeRequest\x1a#.tidings.v1.CreateEventTypeResponse\"\x15\x9a\xb8\x18\x11\x65vent_types.write\x12g\n\x0cGetEventType\x12\x1f.tidings.v1.GetEventTypeRequest\x1a .tidings.v1.GetEventTypeResponse\"\x14\x9a\xb8\x18\x10\x65vent_types.read\x12m\n\x0eListEventTypes\x12!.tidings.v1.ListEventTypesRequest\x1a\".tidings.v1.ListEventTypesResponse\"\x14\x9a\xb8\x18\x10\x65vent_types.read\x12q\n\x0fUpdateEventType\x12\".tidings.v1.UpdateEventTypeRequest\x1a#.tidings.v1.UpdateEventTypeResponse\"\x15\x9a\xb8\x18\x11\x65vent_types.write\x12q\n\x0f\x44\x65leteEventType\x12\".tidings.v1.DeleteEventTypeRequest\x1a#.tidings.v1.DeleteEventTypeResponse\"\x15\x9a\xb8\x18\x11\x65vent_types.write\x12p\n\x0fValidatePayload\x12\".tidings.v1.ValidatePayloadRequest\x1a#.tidings.v1.ValidatePayloadResponse\"\x14\x9a\xb8\x18\x10\x65vent_types.readb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidings.v1.event_types_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCHEMAENFORCEMENT']._serialized_start=1482
-  _globals['_SCHEMAENFORCEMENT']._serialized_end=1625
-  _globals['_EVENTTYPE']._serialized_start=112
-  _globals['_EVENTTYPE']._serialized_end=515
-  _globals['_CREATEEVENTTYPEREQUEST']._serialized_start=517
-  _globals['_CREATEEVENTTYPEREQUEST']._serialized_end=607
-  _globals['_CREATEEVENTTYPERESPONSE']._serialized_start=609
-  _globals['_CREATEEVENTTYPERESPONSE']._serialized_end=677
-  _globals['_GETEVENTTYPEREQUEST']._serialized_start=679
-  _globals['_GETEVENTTYPEREQUEST']._serialized_end=714
-  _globals['_GETEVENTTYPERESPONSE']._serialized_start=716
-  _globals['_GETEVENTTYPERESPONSE']._serialized_end=781
-  _globals['_LISTEVENTTYPESREQUEST']._serialized_start=783
-  _globals['_LISTEVENTTYPESREQUEST']._serialized_end=862
-  _globals['_LISTEVENTTYPESRESPONSE']._serialized_start=864
-  _globals['_LISTEVENTTYPESRESPONSE']._serialized_end=957
-  _globals['_UPDATEEVENTTYPEREQUEST']._serialized_start=959
-  _globals['_UPDATEEVENTTYPEREQUEST']._serialized_end=1075
-  _globals['_UPDATEEVENTTYPERESPONSE']._serialized_start=1077
-  _globals['_UPDATEEVENTTYPERESPONSE']._serialized_end=1145
-  _globals['_DELETEEVENTTYPEREQUEST']._serialized_start=1147
-  _globals['_DELETEEVENTTYPEREQUEST']._serialized_end=1222
-  _globals['_DELETEEVENTTYPERESPONSE']._serialized_start=1224
-  _globals['_DELETEEVENTTYPERESPONSE']._serialized_end=1249
-  _globals['_VALIDATEPAYLOADREQUEST']._serialized_start=1251
-  _globals['_VALIDATEPAYLOADREQUEST']._serialized_end=1344
-  _globals['_VALIDATEPAYLOADRESPONSE']._serialized_start=1346
-  _globals['_VALIDATEPAYLOADRESPONSE']._serialized_end=1420
-  _globals['_SCHEMAVIOLATION']._serialized_start=1422
-  _globals['_SCHEMAVIOLATION']._serialized_end=1479
-  _globals['_EVENTTYPESERVICE']._serialized_start=1628
-  _globals['_EVENTTYPESERVICE']._serialized_end=2186
+  _globals['_EVENTTYPESERVICE'].methods_by_name['CreateEventType']._loaded_options = None
+  _globals['_EVENTTYPESERVICE'].methods_by_name['CreateEventType']._serialized_options = b'\232\270\030\021event_types.write'
+  _globals['_EVENTTYPESERVICE'].methods_by_name['GetEventType']._loaded_options = None
+  _globals['_EVENTTYPESERVICE'].methods_by_name['GetEventType']._serialized_options = b'\232\270\030\020event_types.read'
+  _globals['_EVENTTYPESERVICE'].methods_by_name['ListEventTypes']._loaded_options = None
+  _globals['_EVENTTYPESERVICE'].methods_by_name['ListEventTypes']._serialized_options = b'\232\270\030\020event_types.read'
+  _globals['_EVENTTYPESERVICE'].methods_by_name['UpdateEventType']._loaded_options = None
+  _globals['_EVENTTYPESERVICE'].methods_by_name['UpdateEventType']._serialized_options = b'\232\270\030\021event_types.write'
+  _globals['_EVENTTYPESERVICE'].methods_by_name['DeleteEventType']._loaded_options = None
+  _globals['_EVENTTYPESERVICE'].methods_by_name['DeleteEventType']._serialized_options = b'\232\270\030\021event_types.write'
+  _globals['_EVENTTYPESERVICE'].methods_by_name['ValidatePayload']._loaded_options = None
+  _globals['_EVENTTYPESERVICE'].methods_by_name['ValidatePayload']._serialized_options = b'\232\270\030\020event_types.read'
+  _globals['_SCHEMAENFORCEMENT']._serialized_start=1507
+  _globals['_SCHEMAENFORCEMENT']._serialized_end=1650
+  _globals['_EVENTTYPE']._serialized_start=137
+  _globals['_EVENTTYPE']._serialized_end=540
+  _globals['_CREATEEVENTTYPEREQUEST']._serialized_start=542
+  _globals['_CREATEEVENTTYPEREQUEST']._serialized_end=632
+  _globals['_CREATEEVENTTYPERESPONSE']._serialized_start=634
+  _globals['_CREATEEVENTTYPERESPONSE']._serialized_end=702
+  _globals['_GETEVENTTYPEREQUEST']._serialized_start=704
+  _globals['_GETEVENTTYPEREQUEST']._serialized_end=739
+  _globals['_GETEVENTTYPERESPONSE']._serialized_start=741
+  _globals['_GETEVENTTYPERESPONSE']._serialized_end=806
+  _globals['_LISTEVENTTYPESREQUEST']._serialized_start=808
+  _globals['_LISTEVENTTYPESREQUEST']._serialized_end=887
+  _globals['_LISTEVENTTYPESRESPONSE']._serialized_start=889
+  _globals['_LISTEVENTTYPESRESPONSE']._serialized_end=982
+  _globals['_UPDATEEVENTTYPEREQUEST']._serialized_start=984
+  _globals['_UPDATEEVENTTYPEREQUEST']._serialized_end=1100
+  _globals['_UPDATEEVENTTYPERESPONSE']._serialized_start=1102
+  _globals['_UPDATEEVENTTYPERESPONSE']._serialized_end=1170
+  _globals['_DELETEEVENTTYPEREQUEST']._serialized_start=1172
+  _globals['_DELETEEVENTTYPEREQUEST']._serialized_end=1247
+  _globals['_DELETEEVENTTYPERESPONSE']._serialized_start=1249
+  _globals['_DELETEEVENTTYPERESPONSE']._serialized_end=1274
+  _globals['_VALIDATEPAYLOADREQUEST']._serialized_start=1276
+  _globals['_VALIDATEPAYLOADREQUEST']._serialized_end=1369
+  _globals['_VALIDATEPAYLOADRESPONSE']._serialized_start=1371
+  _globals['_VALIDATEPAYLOADRESPONSE']._serialized_end=1445
+  _globals['_SCHEMAVIOLATION']._serialized_start=1447
+  _globals['_SCHEMAVIOLATION']._serialized_end=1504
+  _globals['_EVENTTYPESERVICE']._serialized_start=1653
+  _globals['_EVENTTYPESERVICE']._serialized_end=2346
 # @@protoc_insertion_point(module_scope)

@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from tidings.v1 import access_pb2 as tidings_dot_v1_dot_access__pb2
 from tidings.v1 import event_types_pb2 as tidings_dot_v1_dot_event__types__pb2
 from tidings.v1 import notifications_pb2 as tidings_dot_v1_dot_notifications__pb2
 from tidings.v1 import subscriptions_pb2 as tidings_dot_v1_dot_subscriptions__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btidings/v1/publishing.proto\x12\ntidings.v1\x1a\x1ctidings/v1/event_types.proto\x1a\x1etidings/v1/notifications.proto\x1a\x1etidings/v1/subscriptions.proto\"\x7f\n\x0ePublishRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12 \n\x05\x65vent\x18\x02 \x01(\x0b\x32\x11.tidings.v1.Event\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"\x98\x01\n\x0fPublishResponse\x12 \n\x05\x65vent\x18\x01 \x01(\x0b\x32\x11.tidings.v1.Event\x12\x15\n\rmatched_count\x18\x02 \x01(\x03\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x03 \x01(\x08\x12\x36\n\x11schema_violations\x18\x04 \x03(\x0b\x32\x1b.tidings.v1.SchemaViolation\"S\n\x13\x42\x61tchPublishRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12,\n\x08requests\x18\x02 \x03(\x0b\x32\x1a.tidings.v1.PublishRequest\"F\n\x14\x42\x61tchPublishResponse\x12.\n\tresponses\x18\x01 \x03(\x0b\x32\x1b.tidings.v1.PublishResponse\"T\n\x14StreamPublishRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12,\n\x05items\x18\x02 \x03(\x0b\x32\x1d.tidings.v1.StreamPublishItem\"[\n\x11StreamPublishItem\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12 \n\x05\x65vent\x18\x02 \x01(\x0b\x32\x11.tidings.v1.Event\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"[\n\x15StreamPublishResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.tidings.v1.StreamPublishResult\x12\x10\n\x08\x64raining\x18\x02 \x01(\x08\"\xca\x01\n\x13StreamPublishResult\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12\x15\n\rmatched_count\x18\x03 \x01(\x03\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x04 \x01(\x08\x12-\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x1e.tidings.v1.StreamPublishError\x12\x36\n\x11schema_violations\x18\x06 \x03(\x0b\x32\x1b.tidings.v1.SchemaViolation\"C\n\x12StreamPublishError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x97\x01\n\x15\x45xplainPublishRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12 \n\x05\x65vent\x18\x02 \x01(\x0b\x32\x11.tidings.v1.Event\x12.\n\x0csubscription\x18\x03 \x01(\x0b\x32\x18.tidings.v1.Subscription\x12\x1c\n\x14preview_subscription\x18\x04 \x01(\t\"\xff\x01\n\x16\x45xplainPublishResponse\x12\x36\n\x11schema_violations\x18\x01 \x03(\x0b\x32\x1b.tidings.v1.SchemaViolation\x12,\n\tdecisions\x18\x02 \x03(\x0b\x32\x19.tidings.v1.MatchDecision\x12\x35\n\x11\x63\x61ndidate_preview\x18\x03 \x01(\x0b\x32\x1a.tidings.v1.RequestPreview\x12+\n\x07preview\x18\x04 \x01(\x0b\x32\x1a.tidings.v1.RequestPreview\x12\x1b\n\x13\x64\x65\x63isions_truncated\x18\x05 \x01(\x08\"V\n\rMatchDecision\x12\x14\n\x0csubscription\x18\x01 \x01(\t\x12\x0f\n\x07matched\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\xad\x01\n\x0eRequestPreview\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x38\n\x07headers\x18\x02 \x03(\x0b\x32\'.tidings.v1.RequestPreview.HeadersEntry\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x16\n\x0e\x62ody_truncated\x18\x04 \x01(\x08\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\xda\x02\n\x0ePublishService\x12\x42\n\x07Publish\x12\x1a.tidings.v1.PublishRequest\x1a\x1b.tidings.v1.PublishResponse\x12Q\n\x0c\x42\x61tchPublish\x12\x1f.tidings.v1.BatchPublishRequest\x1a .tidings.v1.BatchPublishResponse\x12X\n\rStreamPublish\x12 .tidings.v1.StreamPublishRequest\x1a!.tidings.v1.StreamPublishResponse(\x01\x30\x01\x12W\n\x0e\x45xplainPublish\x12!.tidings.v1.ExplainPublishRequest\x1a\".tidings.v1.ExplainPublishResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btidings/v1/publishing.proto\x12\ntidings.v1\x1a\x17tidings/v1/access.proto\x1a\x1ctidings/v1/event_types.proto\x1a\x1etidings/v1/notifications.proto\x1a\x1etidings/v1/subscriptions.proto\"\x7f\n\x0ePublishRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12 \n\x05\x65vent\x18\x02 \x01(\x0b\x32\x11.tidings.v1.Event\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"\x98\x01\n\x0fPublishResponse\x12 \n\x05\x65vent\x18\x01 \x01(\x0b\x32\x11.tidings.v1.Event\x12\x15\n\rmatched_count\x18\x02 \x01(\x03\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x03 \x01(\x08\x12\x36\n\x11schema_violations\x18\x04 \x03(\x0b\x32\x1b.tidings.v1.SchemaViolation\"S\n\x13\x42\x61tchPublishRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12,\n\x08requests\x18\x02 \x03(\x0b\x32\x1a.tidings.v1.PublishRequest\"F\n\x14\x42\x61tchPublishResponse\x12.\n\tresponses\x18\x01 \x03(\x0b\x32\x1b.tidings.v1.PublishResponse\"T\n\x14StreamPublishRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12,\n\x05items\x18\x02 \x03(\x0b\x32\x1d.tidings.v1.StreamPublishItem\"[\n\x11StreamPublishItem\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12 \n\x05\x65vent\x18\x02 \x01(\x0b\x32\x11.tidings.v1.Event\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"[\n\x15StreamPublishResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.tidings.v1.StreamPublishResult\x12\x10\n\x08\x64raining\x18\x02 \x01(\x08\"\xca\x01\n\x13StreamPublishResult\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12\x15\n\rmatched_count\x18\x03 \x01(\x03\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x04 \x01(\x08\x12-\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x1e.tidings.v1.StreamPublishError\x12\x36\n\x11schema_violations\x18\x06 \x03(\x0b\x32\x1b.tidings.v1.SchemaViolation\"C\n\x12StreamPublishError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x97\x01\n\x15\x45xplainPublishRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12 \n\x05\x65vent\x18\x02 \x01(\x0b\x32\x11.tidings.v1.Event\x12.\n\x0csubscription\x18\x03 \x01(\x0b\x32\x18.tidings.v1.Subscription\x12\x1c\n\x14preview_subscription\x18\x04 \x01(\t\"\xff\x01\n\x16\x45xplainPublishResponse\x12\x36\n\x11schema_violations\x18\x01 \x03(\x0b\x32\x1b.tidings.v1.SchemaViolation\x12,\n\tdecisions\x18\x02 \x03(\x0b\x32\x19.tidings.v1.MatchDecision\x12\x35\n\x11\x63\x61ndidate_preview\x18\x03 \x01(\x0b\x32\x1a.tidings.v1.RequestPreview\x12+\n\x07preview\x18\x04 \x01(\x0b\x32\x1a.tidings.v1.RequestPreview\x12\x1b\n\x13\x64\x65\x63isions_truncated\x18\x05 \x01(\x08\"V\n\rMatchDecision\x12\x14\n\x0csubscription\x18\x01 \x01(\t\x12\x0f\n\x07matched\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\xad\x01\n\x0eRequestPreview\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x38\n\x07headers\x18\x02 \x03(\x0b\x32\'.tidings.v1.RequestPreview.HeadersEntry\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x16\n\x0e\x62ody_truncated\x18\x04 \x01(\x08\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\x99\x03\n\x0ePublishService\x12O\n\x07Publish\x12\x1a.tidings.v1.PublishRequest\x1a\x1b.tidings.v1.PublishResponse\"\x0b\x9a\xb8\x18\x07publish\x12^\n\x0c\x42\x61tchPublish\x12\x1f.tidings.v1.BatchPublishRequest\x1a .tidings.v1.BatchPublishResponse\"\x0b\x9a\xb8\x18\x07publish\x12\x65\n\rStreamPublish\x12 .tidings.v1.StreamPublishRequest\x1a!.tidings.v1.StreamPublishResponse\"\x0b\x9a\xb8\x18\x07publish(\x01\x30\x01\x12o\n\x0e\x45xplainPublish\x12!.tidings.v1.ExplainPublishRequest\x1a\".tidings.v1.ExplainPublishResponse\"\x16\x9a\xb8\x18\x12subscriptions.readb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,34 +37,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REQUESTPREVIEW_HEADERSENTRY']._loaded_options = None
   _globals['_REQUESTPREVIEW_HEADERSENTRY']._serialized_options = b'8\001'
-  _globals['_PUBLISHREQUEST']._serialized_start=137
-  _globals['_PUBLISHREQUEST']._serialized_end=264
-  _globals['_PUBLISHRESPONSE']._serialized_start=267
-  _globals['_PUBLISHRESPONSE']._serialized_end=419
-  _globals['_BATCHPUBLISHREQUEST']._serialized_start=421
-  _globals['_BATCHPUBLISHREQUEST']._serialized_end=504
-  _globals['_BATCHPUBLISHRESPONSE']._serialized_start=506
-  _globals['_BATCHPUBLISHRESPONSE']._serialized_end=576
-  _globals['_STREAMPUBLISHREQUEST']._serialized_start=578
-  _globals['_STREAMPUBLISHREQUEST']._serialized_end=662
-  _globals['_STREAMPUBLISHITEM']._serialized_start=664
-  _globals['_STREAMPUBLISHITEM']._serialized_end=755
-  _globals['_STREAMPUBLISHRESPONSE']._serialized_start=757
-  _globals['_STREAMPUBLISHRESPONSE']._serialized_end=848
-  _globals['_STREAMPUBLISHRESULT']._serialized_start=851
-  _globals['_STREAMPUBLISHRESULT']._serialized_end=1053
-  _globals['_STREAMPUBLISHERROR']._serialized_start=1055
-  _globals['_STREAMPUBLISHERROR']._serialized_end=1122
-  _globals['_EXPLAINPUBLISHREQUEST']._serialized_start=1125
-  _globals['_EXPLAINPUBLISHREQUEST']._serialized_end=1276
-  _globals['_EXPLAINPUBLISHRESPONSE']._serialized_start=1279
-  _globals['_EXPLAINPUBLISHRESPONSE']._serialized_end=1534
-  _globals['_MATCHDECISION']._serialized_start=1536
-  _globals['_MATCHDECISION']._serialized_end=1622
-  _globals['_REQUESTPREVIEW']._serialized_start=1625
-  _globals['_REQUESTPREVIEW']._serialized_end=1798
-  _globals['_REQUESTPREVIEW_HEADERSENTRY']._serialized_start=1752
-  _globals['_REQUESTPREVIEW_HEADERSENTRY']._serialized_end=1798
-  _globals['_PUBLISHSERVICE']._serialized_start=1801
-  _globals['_PUBLISHSERVICE']._serialized_end=2147
+  _globals['_PUBLISHSERVICE'].methods_by_name['Publish']._loaded_options = None
+  _globals['_PUBLISHSERVICE'].methods_by_name['Publish']._serialized_options = b'\232\270\030\007publish'
+  _globals['_PUBLISHSERVICE'].methods_by_name['BatchPublish']._loaded_options = None
+  _globals['_PUBLISHSERVICE'].methods_by_name['BatchPublish']._serialized_options = b'\232\270\030\007publish'
+  _globals['_PUBLISHSERVICE'].methods_by_name['StreamPublish']._loaded_options = None
+  _globals['_PUBLISHSERVICE'].methods_by_name['StreamPublish']._serialized_options = b'\232\270\030\007publish'
+  _globals['_PUBLISHSERVICE'].methods_by_name['ExplainPublish']._loaded_options = None
+  _globals['_PUBLISHSERVICE'].methods_by_name['ExplainPublish']._serialized_options = b'\232\270\030\022subscriptions.read'
+  _globals['_PUBLISHREQUEST']._serialized_start=162
+  _globals['_PUBLISHREQUEST']._serialized_end=289
+  _globals['_PUBLISHRESPONSE']._serialized_start=292
+  _globals['_PUBLISHRESPONSE']._serialized_end=444
+  _globals['_BATCHPUBLISHREQUEST']._serialized_start=446
+  _globals['_BATCHPUBLISHREQUEST']._serialized_end=529
+  _globals['_BATCHPUBLISHRESPONSE']._serialized_start=531
+  _globals['_BATCHPUBLISHRESPONSE']._serialized_end=601
+  _globals['_STREAMPUBLISHREQUEST']._serialized_start=603
+  _globals['_STREAMPUBLISHREQUEST']._serialized_end=687
+  _globals['_STREAMPUBLISHITEM']._serialized_start=689
+  _globals['_STREAMPUBLISHITEM']._serialized_end=780
+  _globals['_STREAMPUBLISHRESPONSE']._serialized_start=782
+  _globals['_STREAMPUBLISHRESPONSE']._serialized_end=873
+  _globals['_STREAMPUBLISHRESULT']._serialized_start=876
+  _globals['_STREAMPUBLISHRESULT']._serialized_end=1078
+  _globals['_STREAMPUBLISHERROR']._serialized_start=1080
+  _globals['_STREAMPUBLISHERROR']._serialized_end=1147
+  _globals['_EXPLAINPUBLISHREQUEST']._serialized_start=1150
+  _globals['_EXPLAINPUBLISHREQUEST']._serialized_end=1301
+  _globals['_EXPLAINPUBLISHRESPONSE']._serialized_start=1304
+  _globals['_EXPLAINPUBLISHRESPONSE']._serialized_end=1559
+  _globals['_MATCHDECISION']._serialized_start=1561
+  _globals['_MATCHDECISION']._serialized_end=1647
+  _globals['_REQUESTPREVIEW']._serialized_start=1650
+  _globals['_REQUESTPREVIEW']._serialized_end=1823
+  _globals['_REQUESTPREVIEW_HEADERSENTRY']._serialized_start=1777
+  _globals['_REQUESTPREVIEW_HEADERSENTRY']._serialized_end=1823
+  _globals['_PUBLISHSERVICE']._serialized_start=1826
+  _globals['_PUBLISHSERVICE']._serialized_end=2235
 # @@protoc_insertion_point(module_scope)
