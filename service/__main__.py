@@ -2,22 +2,16 @@
 
 import asyncio
 import gc
-import math
-import re
 import signal
-import sys
-from collections.abc import Iterator
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn
 
 import click
-import structlog
 import uvloop
 
-from service.api.addresses import ListenError
 from service.app import serve as run_server
+from service.commands.failing import fail
+from service.commands.options import Age, Seconds, database_option, option
 from service.domain.clock import SystemClock
 from service.settings import (
     BACKLOG_DEFAULT,
@@ -26,71 +20,19 @@ from service.settings import (
     PAYLOAD_BYTES_HARD_MAX,
     WORKSPACE_BACKLOG_DEFAULT,
     Settings,
-    SettingsError,
 )
 from service.storage.backup import BackupError, back_up
-from service.storage.database import FatalStorageError, OpenError
+from service.storage.database import OpenError
 from service.storage.migrations import migrate as migrate_database
 from service.telemetry.logs import configure_logging
-
-_log = structlog.get_logger()
-
-# What an operator can mend: one sentence says it all.
-_FOR_OPERATORS = (OpenError, BackupError, ListenError, SettingsError, FatalStorageError)
 
 # Whoever signals a process and then its group means it once.
 _SECOND_SIGNAL_AFTER_S = 0.2
 _STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-# Every option says in --help which environment variable it has.
-_option = partial(click.option, show_envvar=True, show_default=True)
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
-
-class _DatabasePath(click.ParamType[Path]):
-    name = "PATH"
-
-    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        if str(value).startswith(("postgresql://", "postgres://")):
-            self.fail("PostgreSQL is not supported by this version; give the path of a SQLite file", param, ctx)
-        return Path(value)
-
-
-class _Seconds(click.FloatRange):
-    """A number of seconds; NaN, which is in no range and outside of none, is none."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        seconds = super().convert(value, param, ctx)
-        if math.isnan(seconds):
-            self.fail(f"{value} is not a number of seconds", param, ctx)
-        return float(seconds)
-
-
-class _Age(click.ParamType[timedelta]):
-    """A length of time such as 30d, 72h, 90m or 45s, with a minimum."""
-
-    name = "AGE"
-    _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-
-    def __init__(self, minimum: timedelta) -> None:
-        self._minimum = minimum
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        found = re.fullmatch(r"([0-9]{1,5})([dhms])", value)
-        if found is None:
-            self.fail(f"{value!r} is not a length of time such as 30d, 72h, 90m or 45s", param, ctx)
-        age = timedelta(**{self._UNITS[found[2]]: int(found[1])})
-        if age < self._minimum:
-            self.fail(f"{value} is less than {self._minimum // timedelta(hours=1)}h, which is the least", param, ctx)
-        return age
-
-
-_database_option = partial(
-    _option, "--database", envvar="TIDINGS_DATABASE", type=_DatabasePath(), default=Path("tidings.db")
-)
-_database = _database_option(help="The SQLite file that holds everything. It is created when it does not exist.")
+_database = database_option(help="The SQLite file that holds everything. It is created when it does not exist.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -101,7 +43,7 @@ def main() -> None:
 
 @main.command()
 @_database
-@_option(
+@option(
     "--listen",
     envvar="TIDINGS_LISTEN",
     multiple=True,
@@ -109,14 +51,14 @@ def main() -> None:
     metavar="ADDRESS",
     help="Where to answer gRPC: host:port, [ipv6]:port or unix:path. May be repeated.",
 )
-@_option(
+@option(
     "--dev",
     envvar="TIDINGS_DEV",
     is_flag=True,
     help="For development: loopback destinations, any port, plaintext on any address; on a terminal, logs for people.",
 )
-@_option("--https-only", envvar="TIDINGS_HTTPS_ONLY", is_flag=True, help="Refuse http:// subscription URLs.")
-@_option(
+@option("--https-only", envvar="TIDINGS_HTTPS_ONLY", is_flag=True, help="Refuse http:// subscription URLs.")
+@option(
     "--allow-destination",
     "allow_destinations",
     envvar="TIDINGS_ALLOW_DESTINATION",
@@ -125,7 +67,7 @@ def main() -> None:
     help="A network (10.1.0.0/16), address or host (receiver, *.svc.cluster.local) that may be called although it is "
     "not public. May be repeated.",
 )
-@_option(
+@option(
     "--allow-port",
     "allow_ports",
     envvar="TIDINGS_ALLOW_PORT",
@@ -133,77 +75,77 @@ def main() -> None:
     type=click.IntRange(1, 65535),
     help="A port that may be called, beside 80, 443, 8080 and 8443. May be repeated.",
 )
-@_option(
+@option(
     "--allow-unknown-event-types",
     envvar="TIDINGS_ALLOW_UNKNOWN_EVENT_TYPES",
     is_flag=True,
     help="Accept events whose type was never created.",
 )
-@_option(
+@option(
     "--payload-bytes-max",
     envvar="TIDINGS_PAYLOAD_BYTES_MAX",
     type=click.IntRange(1, PAYLOAD_BYTES_HARD_MAX),
     default=PAYLOAD_BYTES_DEFAULT,
     help="The largest payload of an event, in bytes, together with its context.",
 )
-@_option(
+@option(
     "--delivery-slots",
     envvar="TIDINGS_DELIVERY_SLOTS",
     type=click.IntRange(1, DELIVERY_SLOTS_HARD_MAX),
     default=DELIVERY_SLOTS_HARD_MAX,
     help="The most requests under way at once. Never more than a quarter of the files the process may open.",
 )
-@_option(
+@option(
     "--backlog-max",
     envvar="TIDINGS_BACKLOG_MAX",
     type=click.IntRange(1),
     default=BACKLOG_DEFAULT,
     help="How many notifications may be pending; beyond, publishes are refused with BACKLOG_FULL.",
 )
-@_option(
+@option(
     "--workspace-backlog-max",
     envvar="TIDINGS_WORKSPACE_BACKLOG_MAX",
     type=click.IntRange(1),
     default=WORKSPACE_BACKLOG_DEFAULT,
     help="How many notifications of one workspace may be pending.",
 )
-@_option(
+@option(
     "--metrics-listen",
     envvar="TIDINGS_METRICS_LISTEN",
     metavar="ADDRESS",
     help="Where to answer GET /metrics, without encryption: host:port or [ipv6]:port. Without it, nowhere.",
 )
-@_option(
+@option(
     "--drain-timeout",
     "drain_timeout_s",
     envvar="TIDINGS_DRAIN_TIMEOUT",
-    type=_Seconds(0, 600),
+    type=Seconds(0, 600),
     default=25,
     help="How many seconds a stopping server gives to what is under way.",
 )
-@_option(
+@option(
     "--retain-events",
     envvar="TIDINGS_RETAIN_EVENTS",
-    type=_Age(timedelta(days=1)),
+    type=Age(timedelta(days=1)),
     default="30d",
     help="How long events are kept, with what came of them; at least 1d. Longer while they are needed: until every "
     "notification has ended, and as long as their request_ids.",
 )
-@_option(
+@option(
     "--retain-request-ids",
     envvar="TIDINGS_RETAIN_REQUEST_IDS",
-    type=_Age(timedelta(hours=72)),
+    type=Age(timedelta(hours=72)),
     default="72h",
     help="How long a repeated request is recognised by its request_id; at least 72h.",
 )
-@_option(
+@option(
     "--log-level",
     envvar="TIDINGS_LOG_LEVEL",
     type=click.Choice(_LOG_LEVELS, case_sensitive=False),
     default="info",
     help="The least severe log lines to write.",
 )
-@_option("--crash-at", envvar="TIDINGS_CRASH_AT", hidden=True)
+@option("--crash-at", envvar="TIDINGS_CRASH_AT", hidden=True)
 def serve(**options: object) -> None:
     """Run the server until SIGTERM or SIGINT."""
     settings = Settings(**options)  # type: ignore[arg-type]
@@ -212,7 +154,7 @@ def serve(**options: object) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve_until_signalled(settings))
     except Exception as error:
-        _fail(error)
+        fail(error)
 
 
 async def _serve_until_signalled(settings: Settings) -> None:
@@ -249,13 +191,13 @@ def migrate(database: Path) -> None:
     try:
         applied = migrate_database(database)
     except OpenError as error:
-        _fail(error)
+        fail(error)
     click.echo(f"{database}: {'applied ' + ', '.join(applied) if applied else 'up to date'}")
 
 
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@_database_option(help="The SQLite file to copy.")
+@database_option(help="The SQLite file to copy.")
 def backup(path: Path, database: Path) -> None:
     """Copy the database to the new file PATH, while a server uses it or not.
 
@@ -267,31 +209,8 @@ def backup(path: Path, database: Path) -> None:
     try:
         size_bytes = back_up(database, path)
     except BackupError as error:
-        _fail(error)
+        fail(error)
     click.echo(f"{path}: {size_bytes} bytes, copied and checked in {clock.monotonic_s() - began_s:.1f} s")
-
-
-def _fail(error: Exception) -> NoReturn:
-    """Exit with 1 and say why: what an operator can mend in one sentence, a bug with its traceback in the log."""
-    causes = list(_causes(error))
-    foreseen = [cause for cause in causes if isinstance(cause, _FOR_OPERATORS)]
-    if len(foreseen) < len(causes):
-        _log.exception("server.failed", exc_info=error)
-    # A server that ran is watched by its log; one that does not start, by whoever starts it.
-    if any(isinstance(cause, FatalStorageError) for cause in foreseen):
-        _log.error("server.failed", error=str(foreseen[0]))
-    if foreseen:
-        click.echo(f"tidings-server: {foreseen[0]}", err=True)
-    sys.exit(1)
-
-
-def _causes(error: Exception) -> Iterator[Exception]:
-    """Yield the exceptions that task groups have put together."""
-    if not isinstance(error, ExceptionGroup):
-        yield error
-        return
-    for each in error.exceptions:
-        yield from _causes(each)
 
 
 if __name__ == "__main__":

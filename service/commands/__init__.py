@@ -1,0 +1,1 @@
+"""The commands of `tidings-server` beside `serve`: one module each, all on top of the rest."""

@@ -1,0 +1,41 @@
+"""How a command ends when it cannot do what it was asked."""
+
+import sys
+from collections.abc import Iterator
+from typing import NoReturn
+
+import click
+import structlog
+
+from service.api.addresses import ListenError
+from service.settings import SettingsError
+from service.storage.backup import BackupError
+from service.storage.database import FatalStorageError, OpenError
+
+_log = structlog.get_logger()
+
+# What an operator can mend: one sentence says it all.
+_FOR_OPERATORS = (OpenError, BackupError, ListenError, SettingsError, FatalStorageError)
+
+
+def fail(error: Exception) -> NoReturn:
+    """Exit with 1 and say why: what an operator can mend in one sentence, a bug with its traceback in the log."""
+    causes = list(_causes(error))
+    foreseen = [cause for cause in causes if isinstance(cause, _FOR_OPERATORS)]
+    if len(foreseen) < len(causes):
+        _log.exception("server.failed", exc_info=error)
+    # A server that ran is watched by its log; one that does not start, by whoever starts it.
+    if any(isinstance(cause, FatalStorageError) for cause in foreseen):
+        _log.error("server.failed", error=str(foreseen[0]))
+    if foreseen:
+        click.echo(f"tidings-server: {foreseen[0]}", err=True)
+    sys.exit(1)
+
+
+def _causes(error: Exception) -> Iterator[Exception]:
+    """Yield the exceptions that task groups have put together."""
+    if not isinstance(error, ExceptionGroup):
+        yield error
+        return
+    for each in error.exceptions:
+        yield from _causes(each)
