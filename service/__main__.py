@@ -139,6 +139,13 @@ def main() -> None:
     help="How long a repeated request is recognised by its request_id; at least 72h.",
 )
 @option(
+    "--retain-audit",
+    envvar="TIDINGS_RETAIN_AUDIT",
+    type=Age(timedelta(days=1)),
+    default="365d",
+    help="How long the audit log says who changed what; at least 1d.",
+)
+@option(
     "--log-level",
     envvar="TIDINGS_LOG_LEVEL",
     type=click.Choice(_LOG_LEVELS, case_sensitive=False),

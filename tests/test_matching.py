@@ -22,7 +22,7 @@ from service.storage.sqlite import SqliteDatabase
 from service.storage.sqlite_connections import SqliteWriter
 from service.storage.sqlite_file import connect
 from service.storage.subscriptions import Rule
-from tests.fakes import WORKSPACE, change, event_of, subscribe, subscription_of, wants
+from tests.fakes import WORKSPACE, FakeClock, change, event_of, subscribe, subscription_of, wants
 
 
 def rule_of(
@@ -228,7 +228,7 @@ async def who_wants(matchers: Matchers, event: Event) -> list[Rule]:
 
 async def test_deleted_subscription_is_forgotten_by_a_refresh(database: SqliteDatabase) -> None:
     """Its tombstone says so."""
-    matchers = Matchers(database, workspaces_max=2)
+    matchers = Matchers(database, clock=FakeClock(), workspaces_max=2)
     anything = said("a")
     await subscribe(database, subscription_of("one"), subscription_of("two"))
     first = uids(await who_wants(matchers, anything))
@@ -249,7 +249,7 @@ async def test_more_changes_than_one_read_returns_are_all_taken_in(database: Sql
 
     await database.write(work)
 
-    matcher = await Matchers(database, workspaces_max=1).refresh(WORKSPACE)
+    matcher = await Matchers(database, clock=FakeClock(), workspaces_max=1).refresh(WORKSPACE)
 
     assert (2_001, 2_001) == (matcher.revision, len((await matcher.match([said("a")]))[0]))
 
@@ -259,7 +259,7 @@ async def test_matchers_of_the_workspaces_used_last_are_kept(database: SqliteDat
     spaces = [Workspace("acme", name) for name in ("w1", "w2", "w3")]
     for number, workspace in enumerate(spaces):
         await subscribe(database, subscription_of(f"s{number}", workspace=workspace))
-    matchers = Matchers(database, workspaces_max=2)
+    matchers = Matchers(database, clock=FakeClock(), workspaces_max=2)
     first, second = [await matchers.loaded(each) for each in spaces[:2]]
     assert first is await matchers.loaded(spaces[0])
 
@@ -272,7 +272,7 @@ async def test_matchers_of_the_workspaces_used_last_are_kept(database: SqliteDat
 
 async def test_workspace_without_subscriptions_is_loaded_once(database: SqliteDatabase) -> None:
     """Revision 0 is what was found, not what was not looked for."""
-    matcher = await Matchers(database, workspaces_max=2).loaded(WORKSPACE)
+    matcher = await Matchers(database, clock=FakeClock(), workspaces_max=2).loaded(WORKSPACE)
 
     assert (0, [[]]) == (matcher.revision, await matcher.match([said("a")]))
 
@@ -368,6 +368,7 @@ async def test_slow_filter_is_shut_once_and_matches_nothing(database: SqliteData
     cpu_s = SteppingCpu(1.0)
     matchers = Matchers(
         database,
+        clock=FakeClock(),
         workspaces_max=1,
         on_filter_shut=lambda workspace, rule: shut.append((workspace, rule.id)),
         cpu_s=cpu_s,
