@@ -11,11 +11,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from service.domain.access import SERVER
 from service.domain.errors import StorageUnavailable
 from service.domain.model import Event, Format
 from service.domain.names import Workspace
 from service.matching import Matchers, WorkspaceMatcher, rematch
-from service.storage import subscriptions, workspaces
+from service.storage import audit, subscriptions, workspaces
+from service.storage.audit import NEWEST, AuditFilter
 from service.storage.database import T, Transaction
 from service.storage.migrations import MIGRATIONS, upgrade
 from service.storage.sqlite import SqliteDatabase
@@ -388,6 +390,13 @@ async def test_slow_filter_is_shut_once_and_matches_nothing(database: SqliteData
     stored = await database.read(lambda tx: subscriptions.find(tx, WORKSPACE, "slow"))
     assert stored is not None
     assert ("FILTER_TOO_SLOW", "3") == (stored.state_reason, stored.etag)
+    [logged] = await database.read(lambda tx: audit.before(tx, NEWEST, only=AuditFilter(), limit=9))
+    assert (SERVER, "ShutFilter", stored.name, ["state_reason"]) == (
+        logged.entry.actor,
+        logged.entry.action,
+        logged.entry.resource,
+        logged.entry.changed_fields,
+    )
 
 
 async def test_publishes_that_wait_do_not_evaluate_a_filter_that_was_shut_meanwhile() -> None:

@@ -19,7 +19,8 @@ from service.domain.model import Event, Format, NotificationState
 from service.domain.names import ReplayName
 from service.domain.replays import Replay, ReplayRequest, ReplayState
 from service.replaying.replays import RUNNING_MAX, Replays
-from service.storage import events, queue, subscriptions
+from service.storage import audit, events, queue, subscriptions
+from service.storage.audit import NEWEST, AuditFilter
 from service.storage.database import Database
 from service.storage.sqlite import SqliteDatabase
 from tests.fakes import (
@@ -299,6 +300,8 @@ async def test_filter_that_is_too_slow_is_shut_and_matches_nothing_more(replayin
 
     assert 2 * looks_for_the_count == replaying.cpu.looks < 40
     assert (True, 200, 0) == (await is_shut(), ended.examined_count, ended.created_count)
+    logged = await replaying.database.read(lambda tx: audit.before(tx, NEWEST, only=AuditFilter(), limit=9))
+    assert ["ShutFilter", "CreateReplay"] == [each.entry.action for each in logged]
 
 
 @pytest.mark.parametrize(("payload_size", "reads"), [(1, 3), (1024 * 1024, 30), (3 * 1024 * 1024, 120)])
