@@ -37,7 +37,7 @@ MASKED_AND_CHANGED: Final = "*** (changed)"
 
 # Of a subscription, five fields can be this long, each of them once before and once after.
 _FIELD_BYTES_MAX: Final = 4 * 1024
-_BEGINNING_CHARACTERS: Final = 256
+_BEGINNING_BYTES: Final = 256
 _ORIGIN: Final = re.compile(r"https?://[^/?]*")
 
 
@@ -201,13 +201,12 @@ def _time(time_ms: int | None) -> str | None:
 
 def _cut(value: Any) -> Any:
     """Return a value as it is, or the beginning, length and SHA-256 of its text: of its JSON, where it is no text."""
-    in_json = orjson.dumps(value)
-    if len(in_json) <= _FIELD_BYTES_MAX:
+    data = value.encode() if isinstance(value, str) else orjson.dumps(value)
+    # A text may become longer: JSON writes some characters in six.
+    if len(data) <= _FIELD_BYTES_MAX and len(orjson.dumps(value)) <= _FIELD_BYTES_MAX:
         return value
-    text = value if isinstance(value, str) else in_json.decode()
-    data = text.encode()
     return {
-        "begins_with": text[:_BEGINNING_CHARACTERS],
+        "begins_with": data[:_BEGINNING_BYTES].decode(errors="ignore"),
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
     }
