@@ -57,6 +57,7 @@ from tests.invariants import (
     misdirected,
     revived,
     undrained,
+    unlogged,
     unowed,
     unreceived,
     unsound,
@@ -455,7 +456,7 @@ class Machine(RuleBasedStateMachine):
                 self.attempt(0, 204)
             while self.sent:
                 self.record(0, 4)
-        check(undrained(self.database.look()), unsound(self.database.look()))
+        check(undrained(self.database.look()), unsound(self.database.look()), unlogged(self.database.look()))
         self.the_database_says_what_the_model_says()
         self.the_invariants_hold()
 
