@@ -42,8 +42,10 @@ class WorkspaceName(click.ParamType[Workspace]):
 @click.command()
 @database_option(help="The SQLite file whose log to read.")
 @option("--workspace", type=WorkspaceName(), help="Only of this workspace: organizations/{o}/workspaces/{w}.")
-@option("--resource", default="", metavar="NAME", help="Only of this resource, by its whole name.")
-@option("--actor", default="", metavar="NAME", help="Only by this one: token:{id}, certificate:{identity}, server, …")
+@option("--resource", default="", show_default=False, metavar="NAME", help="Only of this resource, by its whole name.")
+@option(
+    "--actor", default="", show_default=False, metavar="NAME", help="Only by this one, such as token:{id} or server."
+)
 @option("--since", type=Age(timedelta(0)), help="Only of the last while, such as 24h.")
 @option("--limit", type=click.IntRange(1), default=100, help="At most so many changes.")
 @option("--json", "is_json", is_flag=True, help="One JSON object a line, with what was before and after.")
