@@ -1,4 +1,4 @@
-"""The command line: `tidings-server serve`, `tidings-server migrate` and `tidings-server backup`."""
+"""The command line: `tidings-server serve`, `migrate` and `backup`; the others have modules in `service.commands`."""
 
 import asyncio
 import gc
@@ -10,6 +10,7 @@ import click
 import uvloop
 
 from service.app import serve as run_server
+from service.commands.audit import audit
 from service.commands.failing import fail
 from service.commands.options import Age, Seconds, database_option, option
 from service.domain.clock import SystemClock
@@ -139,6 +140,13 @@ def main() -> None:
     help="How long a repeated request is recognised by its request_id; at least 72h.",
 )
 @option(
+    "--retain-audit",
+    envvar="TIDINGS_RETAIN_AUDIT",
+    type=Age(timedelta(days=1)),
+    default="365d",
+    help="How long the audit log says who changed what; at least 1d.",
+)
+@option(
     "--log-level",
     envvar="TIDINGS_LOG_LEVEL",
     type=click.Choice(_LOG_LEVELS, case_sensitive=False),
@@ -212,6 +220,8 @@ def backup(path: Path, database: Path) -> None:
         fail(error)
     click.echo(f"{path}: {size_bytes} bytes, copied and checked in {clock.monotonic_s() - began_s:.1f} s")
 
+
+main.add_command(audit)
 
 if __name__ == "__main__":
     main()

@@ -267,7 +267,7 @@ def _build_server(
 
     publisher = Publisher(
         database,
-        Matchers(database, workspaces_max=settings.matchers_max, on_filter_shut=_log_filter_shut),
+        Matchers(database, clock=clock, workspaces_max=settings.matchers_max, on_filter_shut=_log_filter_shut),
         definitions,
         backlog=backlog,
         clock=clock,
@@ -342,6 +342,7 @@ def _retained(settings: Settings) -> Retained:
         events_ms=settings.retain_events // timedelta(milliseconds=1),
         request_ids_ms=settings.retain_request_ids // timedelta(milliseconds=1),
         changes_ms=settings.retain_changes // timedelta(milliseconds=1),
+        audit_ms=settings.retain_audit // timedelta(milliseconds=1),
     )
 
 

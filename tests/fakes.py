@@ -15,6 +15,7 @@ from typing import Any, Final
 from service.backlog import Backlog
 from service.delivery.claiming import TickWork
 from service.delivery.lanes import Rates, Room
+from service.domain.access import Actor
 from service.domain.clock import Clock
 from service.domain.errors import StorageUnavailable
 from service.domain.filters import FilterInput, VerdictKind, evaluate
@@ -47,6 +48,7 @@ HOUR_MS: Final = 3_600_000
 WAIT_S: Final = 10
 WORKSPACE: Final = Workspace("acme", "main")
 SECRET: Final = "whsec_" + base64.b64encode(b"k" * 32).decode()
+TESTER: Final = Actor("test", "call-1")
 TWO_RETRIES: Final = RetryPolicy(FixedSchedule((10.0, 100.0)))
 
 SELECT_NOTIFICATION: Final = "SELECT * FROM notifications WHERE id = :id"
