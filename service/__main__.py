@@ -1,4 +1,4 @@
-"""The command line: `tidings-server serve`, `tidings-server migrate` and `tidings-server backup`."""
+"""The command line: `tidings-server serve`, `migrate` and `backup`, and the commands of `service.commands`."""
 
 import asyncio
 import gc
@@ -11,7 +11,9 @@ import uvloop
 
 from service.app import serve as run_server
 from service.commands.failing import fail
+from service.commands.identities import identities
 from service.commands.options import Age, Seconds, database_option, option
+from service.commands.tokens import tokens
 from service.domain.clock import SystemClock
 from service.settings import (
     BACKLOG_DEFAULT,
@@ -211,6 +213,10 @@ def backup(path: Path, database: Path) -> None:
     except BackupError as error:
         fail(error)
     click.echo(f"{path}: {size_bytes} bytes, copied and checked in {clock.monotonic_s() - began_s:.1f} s")
+
+
+main.add_command(tokens)
+main.add_command(identities)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,11 @@
 """What a client's certificate says of it."""
 
-from service.api.calls import Context
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.api.calls import Context
 
 
 def identities_of(context: Context) -> tuple[str, ...]:
