@@ -118,6 +118,8 @@ def revoke_token(tx: Transaction, id: str, *, actor: Actor, now_ms: int) -> Cred
     Raises:
         ResourceNotFound: there is no token of this id.
     """
+    # Whoever has the whole token at hand may give it: nothing of its secret is shown.
+    id = id.removeprefix("tdg_").partition("_")[0]
     found = credentials.find_token(tx, id)
     if found is None:
         raise ResourceNotFound("token", id, note="the id of tdg_<id>_<secret> is meant, as `token list` shows it")

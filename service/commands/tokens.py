@@ -75,4 +75,4 @@ def revoke(id: str, database: Path) -> None:
     """
     actor, now_ms = command_line_actor(), SystemClock().now_ms()
     was = change_existing(database, lambda tx: revoke_token(tx, id, actor=actor, now_ms=now_ms))
-    click.echo(f"{id}: {'revoked' if was.revoke_time_ms is None else 'was revoked before'}", err=True)
+    click.echo(f"{was.id}: {'revoked' if was.revoke_time_ms is None else 'was revoked before'}", err=True)
