@@ -155,7 +155,7 @@ def _check_quota(tx: Transaction, credential: Credential, workspace_tokens_max: 
         return
     if credentials.count_tokens(tx, workspace, now_ms=credential.create_time_ms) >= workspace_tokens_max:
         raise QuotaExceeded(
-            f"{workspace.name} has {workspace_tokens_max:,} tokens, as many as it may; revoke one that is not needed",
+            f"{workspace.name} may have {workspace_tokens_max:,} tokens, and has as many; revoke one of them first",
             subject=workspace.name,
         )
 

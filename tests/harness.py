@@ -23,7 +23,7 @@ from google.rpc.status_pb2 import Status as RpcStatus
 
 from service.app import serve
 from service.domain.access import Actor, Binding, Grant, Scope
-from service.domain.clock import Clock, SystemClock
+from service.domain.clock import SystemClock
 from service.domain.credentials import grantable, make_token
 from service.granting import Terms, create, token_credential
 from service.settings import Settings
@@ -89,14 +89,13 @@ def grant(
     *scopes: Scope,
     organization: str | None = None,
     workspace: str | None = None,
-    clock: Clock | None = None,
     lifetime: timedelta | None = None,
 ) -> str:
     """Make a token as the command line does, beside a server or not, and return its text. Without scopes it has all."""
     binding = Binding(organization, workspace)
     token = make_token(SystemRandom())
     terms = Terms(grant=Grant(frozenset(scopes) or grantable(binding), binding), lifetime=lifetime)
-    credential = token_credential(token, terms, now_ms=(clock or SystemClock()).now_ms())
+    credential = token_credential(token, terms, now_ms=SystemClock().now_ms())
     run_beside(database, lambda tx: create(tx, credential, actor=Actor("command-line:tests")))
     return token.text
 
