@@ -106,11 +106,12 @@ class Credentials:
         Raises:
             DiskFull, StorageUnavailable: see Database.write. What was not recorded is tried again the next time.
         """
-        while self._last_used_ms:
-            some = dict(list(self._last_used_ms.items())[:_STORED_AT_ONCE])
+        uses = list(self._last_used_ms.items())
+        for start in range(0, len(uses), _STORED_AT_ONCE):
+            some = dict(uses[start : start + _STORED_AT_ONCE])
             await self._database.write(_recording(some))
             for id, time_ms in some.items():
-                # Unless it was used again meanwhile.
+                # What was used again meanwhile is recorded the next time, or this would never end.
                 if self._last_used_ms[id] == time_ms:
                     del self._last_used_ms[id]
 

@@ -186,6 +186,31 @@ async def test_many_calls_at_once_share_one_look(
     assert {token.id} == {each.id for each in found}
 
 
+async def test_guesses_keep_few_readers_busy(
+    database: Database, hooked: HookedDatabase, known: Credentials, rng: Random
+) -> None:
+    """However many there are at once; whose token is known does not wait behind them."""
+    token = await make(database, rng)
+    await known.of_token(token.text)
+    hooked.reads = 0
+    go_on = asyncio.Event()
+
+    async def wait() -> None:
+        await go_on.wait()
+
+    hooked.after_read = wait
+    guesses = [asyncio.create_task(known.of_token(make_token(rng).text)) for _ in range(200)]
+    while hooked.reads < 64:
+        await asyncio.sleep(0)
+    await known.of_token(token.text)
+    reads = hooked.reads
+    go_on.set()
+    answers = await asyncio.gather(*guesses, return_exceptions=True)
+
+    assert (64, 200) == (reads, hooked.reads)
+    assert all(isinstance(each, CredentialInvalid) for each in answers)
+
+
 async def test_nobody_is_let_in_while_the_database_does_not_answer(
     database: Database, hooked: HookedDatabase, known: Credentials, clock: FakeClock, rng: Random
 ) -> None:
@@ -318,6 +343,40 @@ async def test_last_use_is_recorded_once_for_many_calls(
 
     assert [NOW_MS + 10_000, NOW_MS + 10_000, None] == [await last_used_ms(database, each.id) for each in tokens]
     assert 1 == hooked.writes
+
+
+async def test_use_while_the_last_one_is_recorded_is_recorded_the_next_time(
+    database: Database, hooked: HookedDatabase, known: Credentials, clock: FakeClock, rng: Random
+) -> None:
+    """A token that is always in use costs one write a minute, and not one after the other."""
+    token = await make(database, rng)
+    await known.of_token(token.text)
+
+    async def use_again() -> None:
+        clock.advance(1_000)
+        await known.of_token(token.text)
+
+    hooked.after_write = use_again
+    await known.store_uses()
+    first = hooked.writes, await last_used_ms(database, token.id)
+    hooked.after_write = None
+    await known.store_uses()
+
+    assert (1, NOW_MS) == first
+    assert NOW_MS + 1_000 == await last_used_ms(database, token.id)
+
+
+async def test_uses_of_many_are_recorded_in_transactions_of_a_few(
+    database: Database, hooked: HookedDatabase, known: Credentials, rng: Random
+) -> None:
+    """So that publishes go on between."""
+    tokens = [await make(database, rng) for _ in range(501)]
+    for token in tokens:
+        await known.of_token(token.text)
+    await known.store_uses()
+
+    assert 2 == hooked.writes
+    assert {NOW_MS} == {await last_used_ms(database, token.id) for token in tokens}
 
 
 async def test_last_use_goes_only_forwards(
