@@ -57,8 +57,8 @@ def main() -> None:
     "--dev",
     envvar="TIDINGS_DEV",
     is_flag=True,
-    help="For development: everybody may do everything, loopback destinations, any port, plaintext on any address; on a "
-    "terminal, logs for people.",
+    help="For development: no credentials, loopback destinations, any port, plaintext on any address; on a terminal, "
+    "logs for people.",
 )
 @option("--https-only", envvar="TIDINGS_HTTPS_ONLY", is_flag=True, help="Refuse http:// subscription URLs.")
 @option(

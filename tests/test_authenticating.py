@@ -14,6 +14,7 @@ from service.granting import Terms, create, identity_credential, revoke_identity
 from service.storage import credentials as stored
 from service.storage.database import Database
 from tests.fakes import NOW_MS, FakeClock, HookedDatabase
+from tests.harness import eventually
 
 OPERATOR = Actor("command-line:alice")
 GRANT = Grant(frozenset({Scope.PUBLISH}), Binding("acme", "main"))
@@ -200,8 +201,7 @@ async def test_guesses_keep_few_readers_busy(
 
     hooked.after_read = wait
     guesses = [asyncio.create_task(known.of_token(make_token(rng).text)) for _ in range(200)]
-    while hooked.reads < 64:
-        await asyncio.sleep(0)
+    await eventually(lambda: hooked.reads >= 64)
     await known.of_token(token.text)
     reads = hooked.reads
     go_on.set()
