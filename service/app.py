@@ -11,8 +11,8 @@ from random import Random, SystemRandom
 
 import structlog
 
-from service.api.access import Authentication
 from service.api.addresses import ListenError, TcpAddress, check_free, is_loopback, parse_address
+from service.api.authentication import Authentication
 from service.api.calls import Calls
 from service.api.event_types import EventTypeService
 from service.api.explaining import Explanations

@@ -22,13 +22,13 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
-from service.api.access import Authentication, Rule, rule_of
+from service.api.access import Rule, rule_of
 from service.api.callers import Caller, set_caller
 from service.api.errors import Status, internal_status, status_of
 from service.api.limits import CallLimits
@@ -36,6 +36,10 @@ from service.domain.access import Grant
 from service.domain.clock import Clock
 from service.domain.errors import CallerError, Draining, ErrorReason, InvalidField, PayloadTooLarge, Unimplemented
 from service.domain.ids import Ids
+
+if TYPE_CHECKING:
+    # Which needs this module for its Context.
+    from service.api.authentication import Authentication
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"

@@ -1,11 +1,6 @@
 """What a client's certificate says of it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from service.api.calls import Context
+from service.api.calls import Context
 
 
 def identities_of(context: Context) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from structlog.testing import capture_logs
 
-from service.api.access import Authentication, Rule, rule_of
+from service.api.access import Rule, rule_of
+from service.api.authentication import Authentication
 from service.api.callers import current_actor
 from service.api.calls import Calls
 from service.api.health import Health

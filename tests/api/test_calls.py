@@ -18,7 +18,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, Ret
 from google.rpc.status_pb2 import Status as RpcStatus
 from structlog.testing import capture_logs
 
-from service.api.access import Authentication
+from service.api.authentication import Authentication
 from service.api.calls import Calls
 from service.api.errors import DETAILS_KEY
 from service.api.limits import CallLimits

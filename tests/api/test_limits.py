@@ -15,7 +15,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
-from service.api.access import Authentication
+from service.api.authentication import Authentication
 from service.api.calls import Calls
 from service.api.limits import CallLimits, CallsMax
 from service.api.server import ApiServer, Servicers

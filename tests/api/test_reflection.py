@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
     ServerReflectionResponse,
 )
 
-from service.api.access import Authentication
+from service.api.authentication import Authentication
 from service.api.calls import Calls
 from service.api.limits import CallLimits
 from service.api.reflection import Reflection, described_files

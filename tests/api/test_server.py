@@ -16,8 +16,8 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from structlog.testing import capture_logs
 
-from service.api.access import Authentication
 from service.api.addresses import ListenError, is_loopback, parse_address
+from service.api.authentication import Authentication
 from service.api.calls import Calls
 from service.api.limits import CallLimits
 from service.api.server import SERVICES, ApiServer, Servicers
