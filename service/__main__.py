@@ -1,4 +1,4 @@
-"""The command line: `tidings-server serve`, `migrate` and `backup`; the others have modules in `service.commands`."""
+"""The command line: `tidings-server serve`, `migrate` and `backup`, and the commands of `service.commands`."""
 
 import asyncio
 import gc
@@ -12,7 +12,9 @@ import uvloop
 from service.app import serve as run_server
 from service.commands.audit import audit
 from service.commands.failing import fail
+from service.commands.identities import identities
 from service.commands.options import Age, Seconds, database_option, option
+from service.commands.tokens import tokens
 from service.domain.clock import SystemClock
 from service.settings import (
     BACKLOG_DEFAULT,
@@ -56,7 +58,8 @@ def main() -> None:
     "--dev",
     envvar="TIDINGS_DEV",
     is_flag=True,
-    help="For development: loopback destinations, any port, plaintext on any address; on a terminal, logs for people.",
+    help="For development: no credentials, loopback destinations, any port, plaintext on any address; on a terminal, "
+    "logs for people.",
 )
 @option("--https-only", envvar="TIDINGS_HTTPS_ONLY", is_flag=True, help="Refuse http:// subscription URLs.")
 @option(
@@ -222,6 +225,9 @@ def backup(path: Path, database: Path) -> None:
 
 
 main.add_command(audit)
+main.add_command(tokens)
+main.add_command(identities)
+
 
 if __name__ == "__main__":
     main()

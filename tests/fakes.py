@@ -379,11 +379,12 @@ Hook = Callable[[], Awaitable[None]]
 
 
 class HookedDatabase:
-    """A database that does something else before or after each write, as another process or task might."""
+    """A database that does something else before or after each write or read, as another process or task might."""
 
     def __init__(self, database: Database) -> None:
         self.before_write: Hook | None = None
         self.after_write: Hook | None = None
+        self.after_read: Hook | None = None
         self.refused_writes = 0
         self.refused_reads = 0
         self.writes = 0
@@ -407,7 +408,10 @@ class HookedDatabase:
         if self.refused_reads:
             self.refused_reads -= 1
             raise StorageUnavailable("the database does not answer")
-        return await self._database.read(work)
+        result = await self._database.read(work)
+        if self.after_read is not None:
+            await self.after_read()
+        return result
 
     async def close(self) -> None:
         await self._database.close()
