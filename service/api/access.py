@@ -16,7 +16,6 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 
 from service.domain.access import Grant, Scope
 from service.domain.errors import PermissionMissing
-from service.domain.names import workspace_of
 from tidings.v1 import access_pb2, event_types_pb2, notifications_pb2, publishing_pb2, subscriptions_pb2
 
 _SCOPES: Final[Mapping[str, Scope]] = {scope.value: scope for scope in Scope}
@@ -58,16 +57,15 @@ class Rule:
         A name that does not parse passes: its handler refuses it before it looks for anything.
 
         Raises:
-            PermissionMissing: the workspace is not covered.
+            ResourceNotFound: it names a resource in a workspace that is not covered.
+            PermissionMissing: it names such a workspace.
         """
         if not self.name_path or grant.binding.is_everything:
             return
         name = request
         for field in self.name_path:
             name = getattr(name, field)
-        workspace = workspace_of(name)
-        if workspace is not None:
-            grant.check_workspace(workspace)
+        grant.check_name(name)
 
 
 def rule_of(method: str) -> Rule:

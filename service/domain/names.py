@@ -28,6 +28,14 @@ OPERATIONAL_EVENT_TYPES = frozenset(
 Each subscription is stored with whether it wants any of them: a type added here needs a migration that says so anew.
 """
 
+# By the collections that lead to it from its workspace.
+_RESOURCE_TYPES = {
+    ("subscriptions",): "subscription",
+    ("subscriptions", "replays"): "replay",
+    ("events",): "event",
+    ("notifications",): "notification",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -111,6 +119,12 @@ def _workspace_of_parts(parts: tuple[str, ...]) -> Workspace | None:
         return parse_workspace("name", "/".join(parts))
     except InvalidField:
         return None
+
+
+def resource_type_of(name: str) -> str | None:
+    """Return what kind of thing a name below a workspace is of, as errors call it; None if it is of none."""
+    parts = name.split("/")
+    return _RESOURCE_TYPES.get(tuple(parts[4::2])) if len(parts) % 2 == 0 else None
 
 
 def parse_child(field: str, collection: str, name: str) -> WorkspaceChild:

@@ -23,7 +23,7 @@ from service.domain.credentials import (
     make_token,
     parse_token,
 )
-from service.domain.errors import CredentialInvalid, InvalidField, PermissionMissing
+from service.domain.errors import CredentialInvalid, InvalidField, PermissionMissing, ResourceNotFound
 from service.domain.names import Workspace, parse_child, parse_replay, parse_workspace, workspace_of
 from tests.fakes import NOW_MS
 
@@ -196,11 +196,42 @@ def test_binding_covers_its_workspaces_and_no_other(binding: Binding, covered: s
     assert covered == {workspace.key for workspace in workspaces if binding.covers(workspace)}
     for workspace in workspaces:
         if workspace.key in covered:
-            grant.check_workspace(workspace)
+            grant.check_name(workspace.name)
+            grant.check_name(workspace.subscription("billing"))
             continue
         with pytest.raises(PermissionMissing) as refusal:
-            grant.check_workspace(workspace)
+            grant.check_name(workspace.name)
         assert f"{workspace.name} is not covered: what was granted is for {binding}" == str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "resource_type"),
+    [
+        ("subscriptions/billing", "subscription"),
+        ("subscriptions/billing/replays/0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10", "replay"),
+        ("events/0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10", "event"),
+        ("notifications/0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10", "notification"),
+    ],
+)
+def test_resource_of_a_workspace_that_is_not_covered_is_not_there(path: str, resource_type: str) -> None:
+    """In the words for one that is not there."""
+    name = f"organizations/umbrella/workspaces/main/{path}"
+
+    with pytest.raises(ResourceNotFound) as refusal:
+        Grant(frozenset(), WORKSPACE).check_name(name)
+
+    assert str(ResourceNotFound(resource_type, name)) == str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["subscriptions", "subscriptions/", "things/one", "subscriptions/a/things/b", "/", "a"]
+)
+def test_name_of_nothing_in_a_workspace_that_is_not_covered_is_refused(path: str) -> None:
+    """Its parser would refuse it too, but nobody has to rely on that."""
+    name = f"organizations/umbrella/workspaces/main/{path}"
+
+    with pytest.raises((PermissionMissing, ResourceNotFound)):
+        Grant(frozenset(), WORKSPACE).check_name(name)
 
 
 PARSERS: tuple[Callable[[str], Workspace], ...] = (

@@ -37,7 +37,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DESTINATION_FORBIDDEN: _ErrorReason.ValueType  # 6
     """INVALID_ARGUMENT: a URL that this server must not call."""
     ERROR_REASON_RESOURCE_NOT_FOUND: _ErrorReason.ValueType  # 7
-    """NOT_FOUND: no such resource, in a workspace that the credential covers. For any other one it is PERMISSION_MISSING."""
+    """NOT_FOUND: no such resource. A resource of a workspace that is not yours gives the identical error."""
     ERROR_REASON_EVENT_TYPE_UNKNOWN: _ErrorReason.ValueType  # 8
     """NOT_FOUND: no such event type; create it with CreateEventType."""
     ERROR_REASON_RESOURCE_EXISTS: _ErrorReason.ValueType  # 9
@@ -69,8 +69,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CREDENTIAL_INVALID: _ErrorReason.ValueType  # 19
     """UNAUTHENTICATED: no credential, or one that is not known, was revoked or has expired. It also ends streams."""
     ERROR_REASON_PERMISSION_MISSING: _ErrorReason.ValueType  # 20
-    """PERMISSION_DENIED: the credential lacks the scope of the method, or does not cover the workspace that the request
-    is about. Nothing is looked up before, so it is the same whether there is such a resource or not.
+    """PERMISSION_DENIED: the credential lacks the scope of the method, or does not cover the workspace that `parent`
+    names. (What names a resource in such a workspace is answered RESOURCE_NOT_FOUND.) Nothing is looked up before.
     """
     ERROR_REASON_UNIMPLEMENTED: _ErrorReason.ValueType  # 21
     """UNIMPLEMENTED: this version does not carry out this method or field yet."""
@@ -105,7 +105,7 @@ ERROR_REASON_PAYLOAD_TOO_LARGE: ErrorReason.ValueType  # 5
 ERROR_REASON_DESTINATION_FORBIDDEN: ErrorReason.ValueType  # 6
 """INVALID_ARGUMENT: a URL that this server must not call."""
 ERROR_REASON_RESOURCE_NOT_FOUND: ErrorReason.ValueType  # 7
-"""NOT_FOUND: no such resource, in a workspace that the credential covers. For any other one it is PERMISSION_MISSING."""
+"""NOT_FOUND: no such resource. A resource of a workspace that is not yours gives the identical error."""
 ERROR_REASON_EVENT_TYPE_UNKNOWN: ErrorReason.ValueType  # 8
 """NOT_FOUND: no such event type; create it with CreateEventType."""
 ERROR_REASON_RESOURCE_EXISTS: ErrorReason.ValueType  # 9
@@ -137,8 +137,8 @@ ERROR_REASON_RESUME_TOKEN_EXPIRED: ErrorReason.ValueType  # 18
 ERROR_REASON_CREDENTIAL_INVALID: ErrorReason.ValueType  # 19
 """UNAUTHENTICATED: no credential, or one that is not known, was revoked or has expired. It also ends streams."""
 ERROR_REASON_PERMISSION_MISSING: ErrorReason.ValueType  # 20
-"""PERMISSION_DENIED: the credential lacks the scope of the method, or does not cover the workspace that the request
-is about. Nothing is looked up before, so it is the same whether there is such a resource or not.
+"""PERMISSION_DENIED: the credential lacks the scope of the method, or does not cover the workspace that `parent`
+names. (What names a resource in such a workspace is answered RESOURCE_NOT_FOUND.) Nothing is looked up before.
 """
 ERROR_REASON_UNIMPLEMENTED: ErrorReason.ValueType  # 21
 """UNIMPLEMENTED: this version does not carry out this method or field yet."""
