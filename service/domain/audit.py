@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.domain.access import Actor
-from service.domain.masking import Resource, shown
+from service.domain.audit_values import Resource, shown
 from service.domain.model import EventType
 from service.domain.names import Workspace
 

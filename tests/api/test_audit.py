@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from tests.domain.test_masking import forms_of
+from tests.domain.test_audit_values import forms_of
 from tests.harness import Received, Receiver, eventually, read_rows, running_receiver, running_server
 from tests.tools import DEAD_URL, Tenant, new_id, refusal_of
 from tidings.v1 import access_pb2, event_types_pb2, notifications_pb2, publishing_pb2, subscriptions_pb2

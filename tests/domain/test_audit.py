@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from service.domain.access import SERVER
 from service.domain.audit import AuditEntry, entry_of
-from tests.domain.test_masking import EVENT_TYPE
+from tests.domain.test_audit_values import EVENT_TYPE
 from tests.fakes import NOW_MS, TESTER, WORKSPACE, subscription_of
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from service.domain.access import SERVER
 from service.domain.audit import entry_of
-from service.domain.masking import MASKED, MASKED_AND_CHANGED, shown
+from service.domain.audit_values import MASKED, MASKED_AND_CHANGED, shown
 from service.domain.model import (
     ApiKey,
     EventType,
