@@ -1,5 +1,6 @@
 """How a command ends when it cannot do what it was asked."""
 
+import io
 import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -27,8 +28,10 @@ class MaskingGroup(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            error.message = masked(error.message)
-            raise
+            said = io.StringIO()
+            error.show(said)
+            click.echo(masked(said.getvalue()), err=True, nl=False)
+            ctx.exit(error.exit_code)
 
 
 def fail(error: Exception) -> NoReturn:

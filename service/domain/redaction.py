@@ -177,7 +177,7 @@ def _without(secrets: Collection[str], text: str, *, is_cut: bool = False) -> st
 
 
 def _places(secrets: Collection[str], text: str, *, is_cut: bool) -> Iterator[_Span]:
-    """Yield where secrets are, also escaped. Nothing here takes longer than in proportion to the text and the secrets."""
+    """Yield where secrets are, also escaped, in a time that grows with the text and the secrets and no faster."""
     for secret in secrets:
         yield from _found(secret, text, is_cut=is_cut)
     places: Sequence[int] = range(len(text) + 1)

@@ -53,7 +53,13 @@ def dot_net(text: str) -> str:
 
 def html(text: str) -> str:
     """Return text as it stands on a page."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&#34;").replace("+", "&#x2B;")
+    return (
+        text.replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+        .replace('"', "&#34;")
+        .replace("+", "&#x2B;")
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +115,12 @@ def test_signatures_are_redacted_whole_and_by_themselves(scheme: SignatureScheme
 
 def test_headers_of_the_same_names_and_credentials_keep_their_names_only() -> None:
     """However short or changed their values are, and whatever case the names have."""
-    given = (("x-api-key", "k"), ("Set-Cookie", "session=1"), ("WWW-Authenticate", 'Bearer realm="x"'), ("Retry-After", "5"))
+    given = (
+        ("x-api-key", "k"),
+        ("Set-Cookie", "session=1"),
+        ("WWW-Authenticate", 'Bearer realm="x"'),
+        ("Retry-After", "5"),
+    )
 
     kept = redact(attempt_of(b"", *given), request=REQUEST, keys=(KEY,)).response_headers
 
@@ -160,7 +171,9 @@ def test_body_does_not_grow_beyond_what_is_kept() -> None:
     assert (KEPT_BODY_BYTES_MAX, True) == (len(kept.response_body), kept.response_truncated)
 
 
-@pytest.mark.parametrize(("coding", "expected"), [("gzip", MASK.encode()), ("br", MASK.encode()), ("identity", b"\x1f\x8b")])
+@pytest.mark.parametrize(
+    ("coding", "expected"), [("gzip", MASK.encode()), ("br", MASK.encode()), ("identity", b"\x1f\x8b")]
+)
 def test_compressed_body_is_not_kept(coding: str, expected: bytes) -> None:
     """Nobody asked for it, and what it holds cannot be searched."""
     answered = attempt_of(b"\x1f\x8b", ("Content-Encoding", coding))
@@ -171,7 +184,12 @@ def test_compressed_body_is_not_kept(coding: str, expected: bytes) -> None:
 VISIBLE: Final = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8, max_size=60)
 
 
-@given(value=VISIBLE, before=st.binary(max_size=40), after=st.binary(max_size=40), spell=st.sampled_from([str, json.dumps, php]))
+@given(
+    value=VISIBLE,
+    before=st.binary(max_size=40),
+    after=st.binary(max_size=40),
+    spell=st.sampled_from([str, json.dumps, php]),
+)
 def test_any_value_is_found_between_any_bytes(value: str, before: bytes, after: bytes, spell: Any) -> None:
     """Nothing that comes before or after hides it."""
     assume(value not in MASK)
