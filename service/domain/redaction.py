@@ -25,9 +25,12 @@ _PART_CHARACTERS_MIN: Final = 16
 # Of one value or URL, so that nobody can make this a long search.
 _PARTS_MAX: Final = 16
 
-# What we send that is no secret. All other headers of a request are, so that a new one is until somebody thinks of it.
+# What is sent that is no secret. All other headers of a request are, so that a new one is until somebody thinks of it.
 _KNOWN_TO_ALL: Final = frozenset(
     {
+        "accept",
+        "accept-language",
+        "cache-control",
         "content-type",
         "messagebird-request-timestamp",
         "tidings-attempt",
