@@ -11,7 +11,7 @@ import uvloop
 
 from service.app import serve as run_server
 from service.commands.audit import audit
-from service.commands.failing import fail
+from service.commands.failing import MaskingGroup, fail
 from service.commands.identities import identities
 from service.commands.options import Age, Seconds, database_option, option
 from service.commands.tokens import tokens
@@ -38,7 +38,7 @@ _LOG_LEVELS = ("debug", "info", "warning", "error")
 _database = database_option(help="The SQLite file that holds everything. It is created when it does not exist.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=MaskingGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="tidings-server", prog_name="tidings-server")
 def main() -> None:
     """Tidings sends webhooks: services publish events over gRPC, subscribers get signed HTTP requests."""

@@ -28,7 +28,7 @@ class _Key(NamedTuple):
     """What a credential is looked up by: the id of a token, or the identity in a certificate."""
 
     kind: CredentialKind
-    value: str
+    name: str
 
 
 class _Known(NamedTuple):
@@ -168,7 +168,7 @@ def _key(credential: Credential) -> _Key:
 
 def _finding(key: _Key) -> Callable[[Transaction], Credential | None]:
     find = credentials.find_token if key.kind is CredentialKind.TOKEN else credentials.find_identity
-    return lambda tx: find(tx, key.value)
+    return lambda tx: find(tx, key.name)
 
 
 def _recording(last_used_ms: dict[str, int]) -> Callable[[Transaction], None]:

@@ -16,6 +16,7 @@ from service.domain.clock import Clock, CpuClock, thread_cpu_s
 from service.domain.errors import EventTypeUnknown, quoted
 from service.domain.filters import FilterInput, VerdictKind, evaluate
 from service.domain.formats import misfit
+from service.domain.masking import MASK
 from service.domain.model import Event, Format, SigningKey, Subscription, SubscriptionState
 from service.domain.names import OPERATIONAL_EVENT_TYPES, Workspace
 from service.domain.patterns import matches
@@ -35,7 +36,6 @@ DETAIL_CHARACTERS_MAX = 300
 _SUBSCRIPTIONS_PER_READ = 200
 # Whoever asks more often at once waits: with slow filters one answer can take many seconds, in slices.
 _AT_ONCE_MAX = 4
-_HIDDEN = "***"
 _KEY_ID = "preview"
 
 
@@ -70,7 +70,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A request as it would be sent, but for its keys: signed with one made for this, and without the API key."""
+    """A request as it would be sent, but for its secrets: signed with a key made for this, and with `[redacted]` as the
+    values of the API key and of the owner's headers.
+    """
 
     url: str = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(repr=False)
@@ -190,10 +192,9 @@ class Explainer:
         now_ms = self._clock.now_ms()
         scheme = subscription.signature_scheme
         secret = new_key(scheme, self._rng)
-        api_key = subscription.api_key
         request = request_of(
             event,
-            replace(subscription, api_key=replace(api_key, value=_HIDDEN) if api_key else None),
+            _without_secrets(subscription),
             [SigningKey(_KEY_ID, secret, now_ms, scheme=scheme)] if secret else [],
             attempt_number=1,
             timestamp_s=now_ms // 1_000,
@@ -204,6 +205,15 @@ class Explainer:
             request.body[:PREVIEW_BODY_BYTES_MAX],
             body_truncated=len(request.body) > PREVIEW_BODY_BYTES_MAX,
         )
+
+
+def _without_secrets(subscription: Subscription) -> Subscription:
+    api_key = subscription.api_key
+    return replace(
+        subscription,
+        api_key=replace(api_key, value=MASK) if api_key else None,
+        headers=dict.fromkeys(subscription.headers, MASK),
+    )
 
 
 class _Deciding:

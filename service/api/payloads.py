@@ -162,8 +162,8 @@ class _Plain:
         if not math.isfinite(number) or abs(number) >= _INTEGER_BOUND:
             raise InvalidField(
                 self.path,
-                f"numbers must be finite and smaller than 2^53 (9007199254740992); got {number!r} at "
-                f"{_spelled(place)}: use json",
+                "numbers must be finite and smaller than 2^53 (9007199254740992), which is not so "
+                f"at {_spelled(place)}: use json",
             )
         return int(number) if number.is_integer() else number
 

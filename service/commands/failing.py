@@ -1,14 +1,16 @@
 """How a command ends when it cannot do what it was asked."""
 
+import io
 import sys
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 import structlog
 
 from service.api.addresses import ListenError
 from service.domain.errors import CallerError
+from service.domain.masking import masked
 from service.settings import SettingsError
 from service.storage.backup import BackupError
 from service.storage.database import FatalStorageError, OpenError
@@ -17,6 +19,20 @@ _log = structlog.get_logger()
 
 # What an operator can mend: one sentence says it all.
 _FOR_OPERATORS = (OpenError, BackupError, ListenError, SettingsError, FatalStorageError)
+
+
+class MaskingGroup(click.Group):
+    """Commands whose errors show no secret that somebody gave by mistake, as an option or in the environment."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            said = io.StringIO()
+            error.show(said)
+            click.echo(masked(said.getvalue()), err=True, nl=False)
+            ctx.exit(error.exit_code)
 
 
 def fail(error: Exception) -> NoReturn:
@@ -29,13 +45,13 @@ def fail(error: Exception) -> NoReturn:
     if any(isinstance(cause, FatalStorageError) for cause in foreseen):
         _log.error("server.failed", error=str(foreseen[0]))
     if foreseen:
-        click.echo(f"tidings-server: {foreseen[0]}", err=True)
+        click.echo(masked(f"tidings-server: {foreseen[0]}"), err=True)
     sys.exit(1)
 
 
 def refuse(error: CallerError | OpenError) -> NoReturn:
     """Exit with 1 and say in one sentence why a command was not carried out."""
-    click.echo(f"tidings-server: {error}", err=True)
+    click.echo(masked(f"tidings-server: {error}"), err=True)
     sys.exit(1)
 
 

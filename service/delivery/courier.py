@@ -1,4 +1,4 @@
-"""Performs one attempt: format, sign, send, judge. What a receiver does is a value here, never an exception."""
+"""Performs one attempt: format, sign, send, judge, redact. What a receiver does is a value here, never an exception."""
 
 import math
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from service.domain.formats import misfit
 from service.domain.model import Attempt, Event, FailureReason, Subscription
 from service.domain.outcomes import Gone, Interrupted, Outcome, Rejected, Reply, Unreachable
 from service.domain.points import AtPoint, pass_by
+from service.domain.redaction import redact
 from service.domain.requests import keys_in_force, request_of
 from service.domain.retry import Decision, Fail, attempt_outcome, classify, decide
 from service.storage.queue import Claimed
@@ -91,7 +92,7 @@ class Courier:
             remote_address=reply.remote_address,
             signing_key_ids=tuple(key.key_id for key in keys),
         )
-        return attempt, outcome
+        return redact(attempt, request=request, keys=subscription.signing_keys), outcome
 
     def crashed(self, claim: Claim) -> Delivery:
         """Return what to record for an attempt that a fault of this server ended: it is retried like a failed one."""

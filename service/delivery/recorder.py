@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_fixed
@@ -89,12 +88,13 @@ def _failures(failed: Sequence[tuple[Delivery, FailureReason]], now_ms: int, ids
             yield announcement
 
 
-class _Receiver(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class _Receiver:
     """Who was sent to. In the order of the workspaces, which are locked first, so that no two processes deadlock."""
 
     workspace: str
     uid: str
-    url: str
+    url: str = field(repr=False)
 
     @classmethod
     def of(cls, subscription: Subscription) -> "_Receiver":

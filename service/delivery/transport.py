@@ -17,7 +17,7 @@ from service.delivery.pool import NotConnected, Origin, Pool
 from service.delivery.responses import AnswerUnreadable, Response
 from service.delivery.targets import HeadWriter, read_target
 from service.domain.destinations import DestinationPolicy
-from service.domain.outcomes import Reply, Request, Unreachable, UnreachableKind
+from service.domain.outcomes import KEPT_BODY_BYTES_MAX, Reply, Request, Unreachable, UnreachableKind
 
 RESPONSE_HEADERS_BYTES_MAX = 8 * 1024
 
@@ -58,7 +58,7 @@ class HttpTransport:
         user_agent: str,
         connect_timeout_s: float = 5.0,
         body_bytes_max: int = 16 * 1024,
-        body_bytes_kept: int = 4 * 1024,
+        body_bytes_kept: int = KEPT_BODY_BYTES_MAX,
         body_time_s: float = 1.0,
         resolver: AbstractResolver | None = None,
         tls: ssl.SSLContext | None = None,

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias, assert_never
 import orjson
 
 from service.domain.clock import rfc3339
+from service.domain.masking import MASK
 from service.domain.model import (
     ApiKey,
     EventType,
@@ -32,8 +33,7 @@ from service.domain.signing import hint
 Resource: TypeAlias = Subscription | EventType | Notification | Replay
 Shown: TypeAlias = dict[str, Any]
 
-MASKED: Final = "***"
-MASKED_AND_CHANGED: Final = "*** (changed)"
+MASKED_AND_CHANGED: Final = f"{MASK} (changed)"
 
 # Of a subscription, five fields can be this long, each of them once before and once after.
 _FIELD_BYTES_MAX: Final = 4 * 1024
@@ -152,7 +152,7 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def _masked(text: str, earlier: str) -> str:
-    return MASKED if text == earlier else MASKED_AND_CHANGED
+    return MASK if text == earlier else MASKED_AND_CHANGED
 
 
 def _headers(headers: Mapping[str, str], earlier: Mapping[str, str]) -> Shown:

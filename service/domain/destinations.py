@@ -101,7 +101,7 @@ class DestinationPolicy:
         if port is not None:
             self._check_port(field, url, port)
         if self.https_only and parts["scheme"] != "https":
-            raise DestinationForbidden(field, f"must be an https URL; got {_shown(url)}")
+            raise DestinationForbidden(field, f"must be an https URL{_shown(url)}")
 
     def allows_address(self, host: str, address: Address) -> bool:
         """Say whether a request to `host` may connect to `address`. For an IP literal, host is the literal."""
@@ -206,18 +206,20 @@ def _check_characters(field: str, url: str) -> None:
 def _check_target(field: str, url: str, target: str) -> None:
     if "#" in target:
         raise _malformed(field, "must not have a fragment", url)
-    if not _TARGET.fullmatch(target):
+    well_formed = _TARGET.match(target)
+    if well_formed is None or well_formed.end() < len(target):
+        fault = len(url) - len(target) + (well_formed.end() if well_formed else 0)
         raise _malformed(
             field,
             "must have a path and a query as in RFC 3986: others than letters, digits and -._~!$&'()*+,;=:@/?[] "
-            'percent-encoded, and no "?" without a query',
+            f'percent-encoded, and no "?" without a query; it has not at character {fault + 1}',
             url,
         )
 
 
 def _split_authority(field: str, url: str, authority: str) -> tuple[str, str | None]:
     if "@" in authority:
-        raise _malformed(field, "must not have a user or a password", url)
+        raise InvalidField(field, "must not have a user or a password")
     parts = _AUTHORITY.fullmatch(authority)
     if parts is None or not parts["host"]:
         raise _malformed(field, "must have a host, with an IPv6 address in square brackets, and at most one port", url)
@@ -241,12 +243,19 @@ def _literal(field: str, url: str, host: str) -> Address | None:
 
 
 def _malformed(field: str, rule: str, url: str) -> InvalidField:
-    return InvalidField(field, f"{rule}; got {_shown(url)}")
+    return InvalidField(field, f"{rule}{_shown(url)}")
 
 
 def _shown(url: str) -> str:
-    """Return a URL as it may stand in a message: without query and fragment, and not at all with a password."""
-    return 'a URL with "@", which is not repeated here' if "@" in url else quoted(re.split("[?#]", url)[0])
+    """Return what may be said of a URL at the end of a message: scheme and host, or nothing if that may be a password.
+
+    All else may be a secret: people put tokens into paths and queries, and users and passwords before hosts.
+    """
+    parts = _URL.fullmatch(url)
+    authority = _AUTHORITY.fullmatch(parts["authority"]) if parts and "@" not in url else None
+    if parts is None or authority is None or not authority["host"]:
+        return ""
+    return f"; got {quoted(parts['scheme'] + '://' + authority['host'])}"
 
 
 def _parse_network(value: str) -> Network | None:

@@ -7,6 +7,8 @@ module knows nothing of gRPC.
 from enum import StrEnum
 from typing import ClassVar
 
+from service.domain.masking import masked
+
 _QUOTED_CHARACTERS_MAX = 120
 
 
@@ -46,14 +48,18 @@ def quoted(value: object) -> str:
 
 
 class CallerError(Exception):
-    """A request that cannot be carried out as sent. Its message is written for the caller."""
+    """A request that cannot be carried out as sent. Its message is written for the caller.
+
+    It must not quote a secret, for callers log what they are answered. What looks like one, because somebody has put it
+    into another field, is masked.
+    """
 
     reason: ClassVar[ErrorReason]
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.field = field
+        self.message = masked(message)
+        self.field = None if field is None else masked(field)
+        super().__init__(self.message)
 
 
 class InvalidField(CallerError):
@@ -119,7 +125,7 @@ class ResourceError(CallerError):
     def __init__(self, message: str, *, resource_type: str, resource_name: str, field: str | None = None) -> None:
         super().__init__(message, field=field)
         self.resource_type = resource_type
-        self.resource_name = resource_name
+        self.resource_name = masked(resource_name)
 
 
 class ResourceNotFound(ResourceError):

@@ -334,7 +334,7 @@ class Attempt:
     start_time_ms: int
     duration_ms: int
     http_status: int | None = None
-    response_headers: tuple[tuple[str, str], ...] = ()
+    response_headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     response_body: bytes = field(default=b"", repr=False)
     response_truncated: bool = False
     error: str = ""

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+KEPT_BODY_BYTES_MAX: Final = 4 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Reply:
     """An HTTP response. Header values are text decoded as ISO-8859-1; the body is cut at what is kept."""
 
     http_status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes = field(repr=False)
     body_truncated: bool
     remote_address: str

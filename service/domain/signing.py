@@ -104,6 +104,14 @@ def base64_bytes(key: str, *, prefix: str = "") -> bytes:
     return decoded if _base64(decoded) == encoded and key.startswith(prefix) else b""
 
 
+def decoded_key(key: str) -> bytes:
+    """Return the bytes that a key of any scheme stands for; none at all where it is the literal string."""
+    for prefix in (_STANDARD_WEBHOOKS_PREFIX, _PRIVATE_KEY_PREFIX):
+        if key.startswith(prefix):
+            return base64_bytes(key, prefix=prefix)
+    return base64_bytes(key)
+
+
 def _is_in_form(scheme: SignatureScheme, key: str) -> bool:
     match scheme:
         case SignatureScheme.STANDARD_WEBHOOKS:

@@ -4,7 +4,7 @@ Apart from it, because it changes with every other attempt, and is nothing that 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, LiteralString
 
 from service.domain.model import Health
@@ -48,7 +48,7 @@ FORGET_HEALTH: Final[LiteralString] = "DELETE FROM lanes WHERE subscription_uid 
 class Lane:
     """As much of a living subscription as an outcome is judged by, and how its receiver does."""
 
-    url: str
+    url: str = field(repr=False)
     max_concurrency: int | None
     health: Health
 

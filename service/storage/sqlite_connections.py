@@ -8,9 +8,9 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from service.domain.clock import Clock, SystemClock
 from service.domain.errors import DiskFull, StorageUnavailable
@@ -39,10 +39,11 @@ _LOOK_EVERY_S: Final = 1.0
 _CLOCK: Final = SystemClock()
 
 
-class WorkResult(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class WorkResult:
     """What came of one work: its result, or the exception for its caller."""
 
-    value: Any
+    value: Any = field(repr=False)
     error: BaseException | None = None
 
 

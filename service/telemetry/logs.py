@@ -2,16 +2,20 @@
 
 The event's name is the message, its facts are fields: `log.info("rpc.finished", code="OK")`. Loggers of the standard
 library (asyncio, grpc, aiohttp) and Python's warnings come out the same way. No renderer here shows local variables: a
-traceback must not carry a secret or a payload.
+traceback must not carry a secret or a payload. What looks like a secret all the same, because it stood in the text of
+some exception, is masked in the finished line.
 """
 
 import logging
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor
+
+from service.domain.masking import masked
 
 
 def configure_logging(level: str, pretty: bool) -> None:
@@ -47,7 +51,7 @@ def configure_logging(level: str, pretty: bool) -> None:
 
 
 def _json() -> list[Processor]:
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_json_text)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_json_text), _masked]
 
 
 def _json_text(event: EventDict, default: Callable[[object], object]) -> str:
@@ -56,7 +60,12 @@ def _json_text(event: EventDict, default: Callable[[object], object]) -> str:
 
 def _console() -> list[Processor]:
     # The default formatter prints the locals of every frame when `rich` happens to be installed.
-    return [structlog.dev.ConsoleRenderer(sort_keys=False, exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.dev.ConsoleRenderer(sort_keys=False, exception_formatter=structlog.dev.plain_traceback), _masked]
+
+
+def _masked(_logger: object, _method: str, line: Any) -> Any:
+    """Mask what looks like a secret, wherever in the line it is. The last processor: it is given the rendered text."""
+    return masked(line)
 
 
 def _without_nothing(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -116,20 +116,9 @@ def test_text_does_not_depend_on_the_process() -> None:
     assert 1 == len(texts)
 
 
-@pytest.mark.parametrize(
-    ("number", "shown"),
-    [
-        (2.0**53, "9007199254740992.0"),
-        (-(2.0**53), "-9007199254740992.0"),
-        (1e300, "1e+300"),
-        (float("inf"), "inf"),
-        (float("-inf"), "-inf"),
-        (float("nan"), "nan"),
-    ],
-    ids=str,
-)
-def test_number_that_a_struct_cannot_hold_exactly_is_refused_with_its_place(number: float, shown: str) -> None:
-    """And with the way out."""
+@pytest.mark.parametrize("number", [2.0**53, -(2.0**53), 1e300, float("inf"), float("-inf"), float("nan")], ids=str)
+def test_number_that_a_struct_cannot_hold_exactly_is_refused_with_its_place(number: float) -> None:
+    """And with the way out. The number is not repeated: payloads are nobody else's business."""
     struct = struct_of({"agents": [0, {"id": 1}]})
     struct.fields["agents"].list_value.values[1].struct_value.fields["id"].number_value = number
 
@@ -137,7 +126,7 @@ def test_number_that_a_struct_cannot_hold_exactly_is_refused_with_its_place(numb
         text_of(struct)
 
     assert "event.json_object" == caught.value.field
-    expected = f'smaller than 2^53 (9007199254740992); got {shown} at "agents[1].id": use json'
+    expected = 'smaller than 2^53 (9007199254740992), which is not so at "agents[1].id": use json'
     assert caught.value.message.endswith(expected)
 
 

@@ -63,6 +63,37 @@ def test_traceback_is_one_field_without_local_variables() -> None:
     assert not any("hunter2" in line for line in text)
 
 
+LEAKY = """
+import logging
+import structlog
+from service.telemetry.logs import configure_logging
+
+configure_logging("debug", False)
+log = structlog.get_logger()
+token, key = "tdg_1_" + "hush" * 8, "whsec_" + "hush" * 8
+log.info("leaky", fact=token, facts={"key": [key]}, url="https://user:hush@example.com/")
+logging.getLogger("grpc").debug("authorization: Bearer %s", "hush" * 8)
+try:
+    raise ValueError(f"not a number: {key}")
+except ValueError:
+    log.exception("failed")
+    logging.getLogger("asyncio").exception("failed")
+"""
+
+
+def test_what_looks_like_a_secret_is_masked_in_the_finished_line() -> None:
+    """Wherever it stands: in a fact, in a fact of a fact, in what a library says, in the text of an exception."""
+    done = subprocess.run([sys.executable, "-c", LEAKY], capture_output=True, text=True, check=True)
+    logged = [json.loads(line) for line in done.stderr.splitlines()]
+
+    assert "hush" not in done.stderr
+    assert 4 == len(logged)
+    assert ("tdg_[redacted]", ["whsec_[redacted]"]) == (logged[0]["fact"], logged[0]["facts"]["key"])
+    assert "https://[redacted]@example.com/" == logged[0]["url"]
+    assert "authorization: Bearer [redacted]" == logged[1]["event"]
+    assert all("ValueError: not a number: whsec_[redacted]" in line["exception"] for line in logged[2:])
+
+
 def test_pretty_lines_need_a_terminal() -> None:
     """What a program reads stays JSON."""
     assert all(json.loads(line) for line in lines(pretty=True))

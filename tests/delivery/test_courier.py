@@ -1,6 +1,7 @@
 """One attempt: what goes on the wire, and what is said of what came back."""
 
 import json
+from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from standardwebhooks.webhooks import Webhook
 from service.delivery.claiming import Claim
 from service.delivery.courier import Courier, Delivery
 from service.domain.clock import SystemClock
-from service.domain.model import Attempt, AttemptOutcome, FailureReason, Format, SignatureScheme, SigningKey
+from service.domain.model import ApiKey, Attempt, AttemptOutcome, FailureReason, Format, SignatureScheme, SigningKey
 from service.domain.outcomes import Reply, Request, Unreachable, UnreachableKind
 from service.domain.retry import Fail, RetryAt, Succeed
 from service.storage.queue import Claimed
@@ -108,6 +109,33 @@ async def test_event_that_does_not_fit_fails_without_an_attempt(clock: FakeClock
     assert (None, Fail(FailureReason.FORMAT_NOT_APPLICABLE)) == (delivery.attempt, delivery.decision)
     assert "the event's type has no category and code, which EVENT_CODE needs" == delivery.misfit
     assert [] == transport.requests
+
+
+@pytest.mark.parametrize("is_test", [False, True])
+async def test_receiver_that_repeats_the_request_reveals_nothing_of_it(clock: FakeClock, is_test: bool) -> None:
+    """To whoever may read attempts, or send a test: not the API key, nor headers, signature and URL."""
+    subscription = subscription_of(
+        "a",
+        url="https://hooks.example.com/services/hush-hush-hush-hush?token=hush",
+        api_key=ApiKey("X-API-Key", "hush-api-key"),
+        headers={"x-tenant": "hush-tenant"},
+    )
+
+    def repeat(request: Request) -> Reply:
+        said = json.dumps([request.url, *request.headers]).encode()
+        return Reply(400, request.headers, said, body_truncated=False, remote_address="203.0.113.9:443")
+
+    transport = FakeTransport(repeat)
+    courier = Courier(transport, clock=clock, rng=Random(1))
+    if is_test:
+        repeated = await courier.rehearse(subscription, event_of())
+    else:
+        repeated = made(await courier.attempt(replace(claim_of(), subscription=subscription)))
+
+    everything = repr((repeated.response_headers, repeated.response_body))
+    assert "hush" not in everything
+    assert dict(transport.requests[0].headers)["webhook-signature"] not in everything
+    assert b"webhook-id" in repeated.response_body
 
 
 async def test_rehearsal_is_one_signed_request_that_says_it_is_a_test(clock: FakeClock) -> None:

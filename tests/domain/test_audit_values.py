@@ -13,7 +13,8 @@ import pytest
 
 from service.domain.access import SERVER
 from service.domain.audit import entry_of
-from service.domain.audit_values import MASKED, MASKED_AND_CHANGED, shown
+from service.domain.audit_values import MASKED_AND_CHANGED, shown
+from service.domain.masking import MASK
 from service.domain.model import (
     ApiKey,
     EventType,
@@ -71,10 +72,10 @@ def forms_of(secret: str) -> Iterator[str]:
     [
         ("https://receiver.example", "https://receiver.example"),
         ("https://receiver.example/", "https://receiver.example/"),
-        ("https://receiver.example:8443/hooks/T0/s3cret", "https://receiver.example:8443/***"),
-        ("https://receiver.example/?token=s3cret", "https://receiver.example/***"),
-        ("https://receiver.example?token=s3cret", "https://receiver.example/***"),
-        ("http://[2001:4860::1]:8080/s3cret", "http://[2001:4860::1]:8080/***"),
+        ("https://receiver.example:8443/hooks/T0/s3cret", "https://receiver.example:8443/[redacted]"),
+        ("https://receiver.example/?token=s3cret", "https://receiver.example/[redacted]"),
+        ("https://receiver.example?token=s3cret", "https://receiver.example/[redacted]"),
+        ("http://[2001:4860::1]:8080/s3cret", "http://[2001:4860::1]:8080/[redacted]"),
     ],
 )
 def test_url_is_shown_up_to_its_path(url: str, expected: str) -> None:
@@ -85,11 +86,11 @@ def test_url_is_shown_up_to_its_path(url: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        ("https://a.example/one", "https://a.example/one", "https://a.example/***"),
-        ("https://a.example/one", "https://a.example/two", "https://a.example/*** (changed)"),
-        ("https://a.example/one", "https://a.example/one?two", "https://a.example/*** (changed)"),
-        ("https://a.example/one", "https://b.example/one", "https://b.example/***"),
-        ("https://a.example/", "https://a.example/two", "https://a.example/*** (changed)"),
+        ("https://a.example/one", "https://a.example/one", "https://a.example/[redacted]"),
+        ("https://a.example/one", "https://a.example/two", "https://a.example/[redacted] (changed)"),
+        ("https://a.example/one", "https://a.example/one?two", "https://a.example/[redacted] (changed)"),
+        ("https://a.example/one", "https://b.example/one", "https://b.example/[redacted]"),
+        ("https://a.example/", "https://a.example/two", "https://a.example/[redacted] (changed)"),
         ("https://a.example/one", "https://a.example/", "https://a.example/"),
     ],
 )
@@ -109,11 +110,11 @@ def test_values_of_headers_and_api_key_are_masked_one_by_one() -> None:
 
     seen = shown(after, before)
 
-    assert {"X-Team": MASKED_AND_CHANGED, "X-Same": MASKED, "X-New": MASKED} == seen["headers"]
+    assert {"X-Team": MASKED_AND_CHANGED, "X-Same": MASK, "X-New": MASK} == seen["headers"]
     assert {"header": "X-Key", "value": MASKED_AND_CHANGED} == seen["api_key"]
-    assert {"header": "X-Key", "value": MASKED} == shown(before)["api_key"]
+    assert {"header": "X-Key", "value": MASK} == shown(before)["api_key"]
     assert shown(replace(after, api_key=None), before)["api_key"] is None
-    assert {"header": "X-Key", "value": MASKED} == shown(before, replace(before, api_key=None))["api_key"]
+    assert {"header": "X-Key", "value": MASK} == shown(before, replace(before, api_key=None))["api_key"]
 
 
 @pytest.mark.parametrize("scheme", [each for each in SignatureScheme if each is not SignatureScheme.UNSIGNED])

@@ -160,6 +160,48 @@ def test_message_does_not_repeat_userinfo(url: str) -> None:
     assert "p4ss" not in refusal(url).message
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hush",
+        "hush://ok.example/",
+        "//ok.example/hush",
+        "http://ok.example:hush/",
+        "http://ok.example:99999/hush",
+        "http://ok.example:22/hush",
+        "http://ok.example/hush#",
+        "http://ok.example/#hush",
+        "http://ok.example/hush?",
+        "http://ok.example/hush|",
+        "http://ok.example/?hush=hush|",
+        "http://ok_example/hush?hush=hush",
+        "http://10.0.0.1/hush?hush=hush",
+        "http://router.local/hush",
+        "http://[::1%25lo]/hush",
+        "http://[fe80:0::1]/hush",
+        "http://1.2.3/hush",
+    ],
+)
+def test_message_repeats_scheme_and_host_and_no_more(url: str) -> None:
+    """Tokens stand in paths and queries, and somewhere else by mistake."""
+    assert "hush" not in refusal(url).message
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://ok.example/a|b", 'it has not at character 20; got "http://ok.example"'),
+        ("http://ok.example/?a=b|", 'it has not at character 23; got "http://ok.example"'),
+        ("http://ok.example/a?", 'it has not at character 20; got "http://ok.example"'),
+        ("http://ok.example/%zz", 'it has not at character 19; got "http://ok.example"'),
+        ("http://ok.example:x/", 'without leading zeros; got "http://ok.example"'),
+    ],
+)
+def test_message_says_where_a_url_is_wrong(url: str, expected: str) -> None:
+    """Without showing it."""
+    assert refusal(url).message.endswith(expected)
+
+
 def test_message_says_what_is_allowed_and_what_was_given() -> None:
     """A caller can mend the URL from the message alone."""
     error = refusal("http://ok.example:22/")

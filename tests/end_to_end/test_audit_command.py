@@ -43,8 +43,8 @@ def entry(**changes: Any) -> AuditEntry:
         "workspace": WORKSPACE,
         "resource": NAME,
         "time_ms": NOW_MS,
-        "before": {"name": NAME, "url": "https://a.example/***", "enabled": True},
-        "after": {"name": NAME, "url": "https://a.example/*** (changed)", "enabled": False},
+        "before": {"name": NAME, "url": "https://a.example/[redacted]", "enabled": True},
+        "after": {"name": NAME, "url": "https://a.example/[redacted] (changed)", "enabled": False},
         "request_id": "r-1",
     }
     return AuditEntry(**plain | changes)

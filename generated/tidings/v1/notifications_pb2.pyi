@@ -381,7 +381,9 @@ class Attempt(_message.Message):
     http_status: _builtins.int
     """Output only. The response's status; 0 when there was none."""
     response_body: _builtins.bytes
-    """Output only. The first 4 KiB of the response's body."""
+    """Output only. The first 4 KiB of the response's body; `[redacted]` if it came with a Content-Encoding, which is not
+    asked for.
+    """
     response_truncated: _builtins.bool
     """Output only. Whether the body was longer than what is kept, or did not end in time."""
     error: _builtins.str
@@ -399,7 +401,8 @@ class Attempt(_message.Message):
     @_builtins.property
     def response_headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Output only. The response's headers, lower-case names; a repeated header's values are joined by ", ". At most 8
-        KiB.
+        KiB. What the request carried as a secret (API key, the subscription's headers, signature, path and query of the
+        URL) is `[redacted]` here and in response_body, if the receiver has sent it back; so are Set-Cookie and the like.
         """
 
     @_builtins.property

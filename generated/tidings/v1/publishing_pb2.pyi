@@ -493,7 +493,7 @@ class RequestPreview(_message.Message):
     """Whether the body is longer than shown."""
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The headers; the value of an api_key is shown as `***`."""
+        """The headers; those of the api_key and of the subscription's own headers have the value `[redacted]`."""
 
     def __init__(
         self,
