@@ -1,7 +1,8 @@
-"""The command line: `tidings-server serve`, `tidings-server migrate` and `tidings-server backup`."""
+"""The command line: `tidings-server serve`, `migrate` and `backup`, and the groups of `service.commands`."""
 
 import asyncio
 import gc
+import os
 import signal
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,8 @@ import uvloop
 
 from service.app import serve as run_server
 from service.commands.failing import fail
-from service.commands.options import Age, Seconds, database_option, option
+from service.commands.keys import key
+from service.commands.options import Age, Seconds, database_option, keyring_option, option
 from service.domain.clock import SystemClock
 from service.settings import (
     BACKLOG_DEFAULT,
@@ -23,6 +25,7 @@ from service.settings import (
 )
 from service.storage.backup import BackupError, back_up
 from service.storage.database import OpenError
+from service.storage.keyring_file import KEYS_VARIABLE
 from service.storage.migrations import migrate as migrate_database
 from service.telemetry.logs import configure_logging
 
@@ -39,6 +42,9 @@ _database = database_option(help="The SQLite file that holds everything. It is c
 @click.version_option(package_name="tidings-server", prog_name="tidings-server")
 def main() -> None:
     """Tidings sends webhooks: services publish events over gRPC, subscribers get signed HTTP requests."""
+
+
+main.add_command(key)
 
 
 @main.command()
@@ -109,6 +115,10 @@ def main() -> None:
     default=WORKSPACE_BACKLOG_DEFAULT,
     help="How many notifications of one workspace may be pending.",
 )
+@keyring_option(
+    help="The file with the keys that seal the database's secrets; TIDINGS_KEYRING_KEYS may hold its contents "
+    "instead. Without either, the file beside the database, <database>.keyring, which the first start writes.",
+)
 @option(
     "--metrics-listen",
     envvar="TIDINGS_METRICS_LISTEN",
@@ -148,7 +158,7 @@ def main() -> None:
 @option("--crash-at", envvar="TIDINGS_CRASH_AT", hidden=True)
 def serve(**options: object) -> None:
     """Run the server until SIGTERM or SIGINT."""
-    settings = Settings(**options)  # type: ignore[arg-type]
+    settings = Settings(**options, keyring_keys=os.environ.get(KEYS_VARIABLE) or None)  # type: ignore[arg-type]
     configure_logging(settings.log_level, settings.dev)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -201,8 +211,9 @@ def migrate(database: Path) -> None:
 def backup(path: Path, database: Path) -> None:
     """Copy the database to the new file PATH, while a server uses it or not.
 
-    The copy is checked and safely on disk when this ends. It contains the signing keys and API keys of every
-    subscription: protect it like the database.
+    The copy is checked and safely on disk when this ends. Signing keys, API keys, headers and the paths of URLs are
+    sealed in it: to use it, the keys of the keyring are needed too, so keep a copy of that file elsewhere. Events are
+    plain: protect the copy like the database.
     """
     clock = SystemClock()
     began_s = clock.monotonic_s()

@@ -58,6 +58,8 @@ class Age(click.ParamType[timedelta]):
         return age
 
 
+keyring_option = partial(option, "--keyring", envvar="TIDINGS_KEYRING", type=click.Path(path_type=Path), metavar="FILE")
+
 database_option = partial(
     option, "--database", envvar="TIDINGS_DATABASE", type=DatabasePath(), default=Path("tidings.db")
 )
