@@ -183,7 +183,7 @@ async def test_deleted_subscription_goes_once_its_history_has_gone(
 
 async def test_request_ids_go_after_72_hours(database: Database, clock: FakeClock, retention: Retention) -> None:
     """Of both kinds; young ones stay."""
-    add = "INSERT INTO management_requests VALUES ('acme/main', 'RotateSigningKey', :id, x'', '{}', :time)"
+    add = "INSERT INTO management_requests VALUES ('acme/main', 'RotateSigningKey', :id, x'', '{}', :time, 1)"
     for number, time_ms in enumerate((NOW_MS, NOW_MS + 2)):
         request = PublishRequest(f"r-{number}", b"", "event")
         await database.write(partial(events.insert_requests, workspace=WORKSPACE, requests=[request], now_ms=time_ms))
