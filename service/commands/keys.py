@@ -142,8 +142,10 @@ def _seal_all(database: Path, source: KeyringFile | KeyringText) -> Progress:
     """Seal everything by the active key, a slice per transaction, so that a server has its turns in between."""
     progress = Progress()
     while not progress.is_over:
+        before = progress.resealed
         progress = run_beside(database, partial(_seal_slice, progress), keyring=source, rng=_RNG)
-        click.echo(f"{progress.resealed} sealed anew so far", err=True)
+        if progress.resealed > before:
+            click.echo(f"{progress.resealed} sealed anew so far", err=True)
     return progress
 
 
