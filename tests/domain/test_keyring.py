@@ -1,6 +1,7 @@
 """Keyrings as text, and what is sealed with their keys."""
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
@@ -71,6 +72,18 @@ def test_same_text_is_sealed_differently_each_time() -> None:
     rng = Random(1)
 
     assert 100 == len({KEY.seal("same", Label("kind"), rng=rng) for _ in range(100)})
+
+
+def test_one_key_serves_many_threads() -> None:
+    """The writer seals while the readers open, all of them with the same object."""
+
+    def work(seed: int) -> bool:
+        rng, label = Random(seed), Label("kind", str(seed))
+        texts = [str(number) * 200 for number in range(500)]
+        return texts == [KEY.open(KEY.seal(text, label, rng=rng), label) for text in texts]
+
+    with ThreadPoolExecutor(8) as threads:
+        assert [True] * 8 == list(threads.map(work, range(8)))
 
 
 def test_neither_key_nor_keyring_shows_its_bytes() -> None:

@@ -19,6 +19,7 @@ from service.storage.keyring_file import KeyringText, default_path
 from service.storage.sqlite import run_beside
 from tests.fakes import NOW_MS, SECRET, WORKSPACE, subscription_of
 from tests.harness import (
+    EVENT_TYPE,
     PARENT,
     STARTED_WITHIN_S,
     Client,
@@ -361,7 +362,7 @@ async def test_secrets_moved_between_subscriptions_are_not_used(tmp_path: Path) 
         swap_headers(database, "one", "two")
 
         await client.publish()
-        one = f"{PARENT}/subscriptions/one"
+        one, event = f"{PARENT}/subscriptions/one", {"event_type": EVENT_TYPE, "json": "{}"}
 
         async def is_interrupted() -> bool:
             [owed] = await client.list_notifications(subscription=one)
@@ -377,6 +378,7 @@ async def test_secrets_moved_between_subscriptions_are_not_used(tmp_path: Path) 
             await refusal_of(call(client, "RotateSigningKey", name=one)),
             await refusal_of(call(client, "ResumeSubscription", name=one)),
             await refusal_of(call(client, "TestSubscription", name=one)),
+            await refusal_of(call(client, "ExplainPublish", parent=PARENT, event=event, preview_subscription=one)),
         ]
         await call(client, "DeleteSubscription", name=one)
         remaining = await Tenant(client, WORKSPACE_ID).subscriptions()

@@ -257,6 +257,27 @@ async def test_key_that_is_not_to_be_had_stops_the_process(
     assert str(keyring) in str(fatal)
 
 
+async def test_reader_that_lacks_a_key_stops_the_process_too(
+    open_database: Open, path: Path, fatal_errors: list[FatalStorageError]
+) -> None:
+    """What another process has sealed is not damaged: this one lacks the key for it."""
+    database = open_database(keyring=FIRST_KEYS)
+    await subscribe(database, subscription_of("a"))
+
+    def rotate_and_seal(tx: Transaction) -> None:
+        activate(tx)
+        subscriptions.insert(tx, subscription_of("b"))
+
+    run_beside(path, rotate_and_seal, keyring=BOTH)
+
+    assert not (await found(database, "a")).is_damaged
+    with pytest.raises(StorageUnavailable):
+        await found(database, "b")
+    assert ["the database needs the key second, and TIDINGS_KEYRING_KEYS does not hold it"] == [
+        str(each).partition(":")[0] for each in fatal_errors
+    ]
+
+
 async def test_command_without_a_keyring_reads_nothing_sealed(open_database: Open, path: Path) -> None:
     """And says so, rather than what is sealed."""
     await subscribe(open_database(keyring=FIRST_KEYS), subscription_of("a"))
