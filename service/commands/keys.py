@@ -1,6 +1,8 @@
 """The commands for the keys that seal the database's secrets: `tidings-server key new|rotate|list`."""
 
 import os
+import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
@@ -21,7 +23,10 @@ from service.storage.keyring_file import KEYS_VARIABLE, KeyringFile, KeyringText
 from service.storage.resealing import Progress
 from service.storage.sqlite import run_beside
 
-_SLICE_MAX: Final = 200
+_SLICE_MAX: Final = 100
+# SQLite looks for a lock that it waits for every 100 ms at last: a server gets its turn in each pause. Without pauses
+# its publishes waited up to 5 s.
+_PAUSE_S: Final = 0.11
 _RNG: Final = SystemRandom()
 _CLOCK: Final = SystemClock()
 
@@ -62,11 +67,14 @@ def rotate(keyring: Path | None, database: Path, key_id: str | None) -> None:
         _refuse_missing(database)
         source = _source(database, keyring)
         # First, so that no key is added for a database that cannot be opened.
-        run_beside(database, _prepare, keyring=source, rng=_RNG)
+        before = run_beside(database, _needed, keyring=source, rng=_RNG)
         chosen = _chosen(source, key_id)
         was_changed = run_beside(database, partial(_activate, chosen), keyring=source, rng=_RNG)
         click.echo(f"{chosen.id}: {'seals from now on' if was_changed else 'seals already'}")
-        _report(_seal_all(database, source))
+        progress = _seal_all(database, source)
+        # The server may have sealed the rest meanwhile, so progress does not tell of all of them.
+        after = run_beside(database, _needed, keyring=source, rng=_RNG)
+        _report(progress, given_up=[key_id for key_id in before if key_id not in after])
     except (KeyringInvalid, OpenError, FatalStorageError, Unavailable) as error:
         fail(error)
 
@@ -146,6 +154,7 @@ def _seal_all(database: Path, source: KeyringFile | KeyringText) -> Progress:
         progress = run_beside(database, partial(_seal_slice, progress), keyring=source, rng=_RNG)
         if progress.resealed > before:
             click.echo(f"{progress.resealed} sealed anew so far", err=True)
+            time.sleep(_PAUSE_S)
     return progress
 
 
@@ -154,11 +163,17 @@ def _seal_slice(progress: Progress, tx: Transaction) -> Progress:
     return resealing.reseal_slice(tx, progress, limit=_SLICE_MAX)
 
 
+def _needed(tx: Transaction) -> dict[str, str]:
+    """Return the keys that the database needs, having made sure that they are there."""
+    _prepare(tx)
+    return sealing.states(tx)
+
+
 def _prepare(tx: Transaction) -> None:
     sealing.prepare(tx, now_ms=_CLOCK.now_ms())
 
 
-def _report(progress: Progress) -> None:
+def _report(progress: Progress, *, given_up: Sequence[str]) -> None:
     click.echo(f"{progress.resealed} sealed anew")
     if progress.unreadable:
         click.echo(
@@ -166,5 +181,5 @@ def _report(progress: Progress) -> None:
             "then rotate again",
             err=True,
         )
-    for key_id in progress.given_up:
+    for key_id in given_up:
         click.echo(f"{key_id}: needed no more by this database; backups from before still need it")

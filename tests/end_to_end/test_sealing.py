@@ -222,12 +222,12 @@ async def kill_a_rotation(database: Path) -> str:
     """Begin to rotate, kill the command after its first slice, and return the id of the new key."""
     rotating = await begun("key", "rotate", "--database", database)
     assert rotating.stderr is not None
-    # The first slice is committed, and nine more are to come.
+    # The first slice is committed, and many more are to come.
     async with asyncio.timeout(STARTED_WITHIN_S):
         said = await rotating.stderr.readline()
     rotating.send_signal(signal.SIGKILL)
     await rotating.communicate()
-    assert b"200 sealed anew so far\n" == said
+    assert b"100 sealed anew so far\n" == said
     new = last_key(default_path(database)).id
     assert {"first", new} == {row["sealed_with"] for row in read_rows(database, SEALED_WITH)}
     return new
