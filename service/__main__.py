@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,8 @@ from service.app import serve as run_server
 from service.commands.audit import audit
 from service.commands.failing import MaskingGroup, fail
 from service.commands.identities import identities
-from service.commands.options import Age, Seconds, database_option, option
+from service.commands.keys import key
+from service.commands.options import Age, Seconds, database_option, keyring_option, option
 from service.commands.tokens import tokens
 from service.domain.clock import SystemClock
 from service.settings import (
@@ -26,6 +28,7 @@ from service.settings import (
 )
 from service.storage.backup import BackupError, back_up
 from service.storage.database import OpenError
+from service.storage.keyring_file import KEYS_VARIABLE
 from service.storage.migrations import migrate as migrate_database
 from service.telemetry.logs import configure_logging
 
@@ -113,6 +116,10 @@ def main() -> None:
     default=WORKSPACE_BACKLOG_DEFAULT,
     help="How many notifications of one workspace may be pending.",
 )
+@keyring_option(
+    help="The file with the keys that seal the database's secrets; TIDINGS_KEYRING_KEYS may hold its contents "
+    "instead. Without either, the file beside the database, <database>.keyring, which the first start writes.",
+)
 @option(
     "--metrics-listen",
     envvar="TIDINGS_METRICS_LISTEN",
@@ -159,7 +166,7 @@ def main() -> None:
 @option("--crash-at", envvar="TIDINGS_CRASH_AT", hidden=True)
 def serve(**options: object) -> None:
     """Run the server until SIGTERM or SIGINT."""
-    settings = Settings(**options)  # type: ignore[arg-type]
+    settings = Settings(**options, keyring_keys=os.environ.get(KEYS_VARIABLE) or None)  # type: ignore[arg-type]
     configure_logging(settings.log_level, settings.dev)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -212,8 +219,9 @@ def migrate(database: Path) -> None:
 def backup(path: Path, database: Path) -> None:
     """Copy the database to the new file PATH, while a server uses it or not.
 
-    The copy is checked and safely on disk when this ends. It contains the signing keys and API keys of every
-    subscription: protect it like the database.
+    The copy is checked and safely on disk when this ends. Signing keys, API keys, headers and the paths of URLs are
+    sealed in it: to use it, the keys of the keyring are needed too, so keep a copy of that file elsewhere. Events are
+    plain: protect the copy like the database.
     """
     clock = SystemClock()
     began_s = clock.monotonic_s()
@@ -224,9 +232,8 @@ def backup(path: Path, database: Path) -> None:
     click.echo(f"{path}: {size_bytes} bytes, copied and checked in {clock.monotonic_s() - began_s:.1f} s")
 
 
-main.add_command(audit)
-main.add_command(tokens)
-main.add_command(identities)
+for command in (tokens, identities, key, audit):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

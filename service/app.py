@@ -31,6 +31,7 @@ from service.delivery.dispatcher import Dispatcher
 from service.delivery.eraser import Eraser
 from service.delivery.measuring import count_attempts
 from service.delivery.replayer import Replayer
+from service.delivery.resealer import Resealer
 from service.delivery.retention import Retained, Retention
 from service.delivery.sweeper import Sweeper
 from service.delivery.transport import HttpTransport, Transport
@@ -49,6 +50,7 @@ from service.replaying.replays import Replays
 from service.rotating import SigningKeys
 from service.settings import Settings, SettingsError
 from service.storage.database import Database, FatalStorageError
+from service.storage.keyring_file import KeyringFile, KeyringText, keyring_source
 from service.storage.sqlite import SqliteDatabase
 from service.storage.subscriptions import Rule
 from service.subscribing import Subscriptions
@@ -70,7 +72,7 @@ class _Server:
     dispatcher: Dispatcher
     replayer: Replayer
     # These go on until every delivery has ended.
-    others: tuple[Sweeper | Announcer | Eraser | Retention | Backlog | Credentials, ...]
+    others: tuple[Sweeper | Announcer | Eraser | Resealer | Retention | Backlog | Credentials, ...]
     feed: ChangeFeed
     api: ApiServer
 
@@ -84,6 +86,7 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
     Raises:
         OpenError: the database cannot be opened.
         ListenError: an address cannot be had, or must not be used without encryption.
+        KeyringInvalid: two keyrings are named.
         SettingsError: an allowed destination or port makes no sense.
         FatalStorageError: the database's storage broke while the server ran.
     """
@@ -98,10 +101,18 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
 
     async with contextlib.AsyncExitStack() as stack:
         metrics = Metrics(version=version("tidings-server"))
+        secret_rng = SystemRandom()
+        keyring = keyring_source(settings.database, path=settings.keyring, keys=settings.keyring_keys, rng=secret_rng)
         database = SqliteDatabase.open(
-            settings.database, on_fatal=on_fatal, measure_commit=metrics.committing, at_point=at_point
+            settings.database,
+            on_fatal=on_fatal,
+            keyring=keyring,
+            rng=secret_rng,
+            measure_commit=metrics.committing,
+            at_point=at_point,
         )
         stack.push_async_callback(database.close)
+        _log_keyring(keyring)
         metrics.watch_log(database.log_bytes)
         if not database.has_ballast:
             _log.warning("disk.without_ballast", database=str(settings.database.absolute()))
@@ -333,6 +344,7 @@ def _build_server(
             sweeper,
             announcer,
             Eraser(database, clock=clock),
+            Resealer(database),
             Retention(database, clock=clock, retained=_retained(settings)),
             backlog,
             *([] if credentials is None else [credentials]),
@@ -349,6 +361,21 @@ def _retained(settings: Settings) -> Retained:
         changes_ms=settings.retain_changes // timedelta(milliseconds=1),
         audit_ms=settings.retain_audit // timedelta(milliseconds=1),
     )
+
+
+def _log_keyring(keyring: KeyringFile | KeyringText) -> None:
+    if not isinstance(keyring, KeyringFile):
+        return
+    if keyring.was_made:
+        _log.warning(
+            "keyring.created",
+            keyring=str(keyring.path),
+            advice="keep a copy apart from the database and its backups: without it their secrets cannot be read",
+        )
+    if keyring.is_open_to_others:
+        _log.warning(
+            "keyring.open_to_others", keyring=str(keyring.path), advice="let its owner alone read it: chmod 600"
+        )
 
 
 def _log_filter_shut(workspace: Workspace, rule: Rule) -> None:

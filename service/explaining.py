@@ -23,6 +23,7 @@ from service.domain.patterns import matches
 from service.domain.requests import request_of
 from service.domain.schemas import Violation
 from service.domain.signing import new_key
+from service.domain.subscriptions import check_readable
 from service.matching import CpuSlice
 from service.storage import subscriptions
 from service.storage.database import Database
@@ -129,6 +130,7 @@ class Explainer:
             EventTypeUnknown: the event type was never created.
             InvalidField: the event type's schema cannot be compiled any more.
             ResourceNotFound: there is no subscription to be previewed.
+            StateConflict: the secrets of the one to be previewed cannot be read.
         """
         definition = await self._definition(event.event_type)
         violations = await definition.violations(event.payload, payload_is_json=event.payload_is_json)
@@ -159,7 +161,9 @@ class Explainer:
         return definition
 
     async def _find(self, workspace: Workspace, subscription_id: str) -> Subscription:
-        return await self._database.read(lambda tx: subscriptions.get(tx, workspace, subscription_id))
+        found = await self._database.read(lambda tx: subscriptions.get(tx, workspace, subscription_id))
+        check_readable(found)
+        return found
 
     async def _decisions(self, workspace: Workspace, deciding: "_Deciding") -> tuple[list[Decision], bool]:
         """Return the decisions for saved subscriptions, and whether there are more of them than are shown."""

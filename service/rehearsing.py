@@ -13,6 +13,7 @@ from service.domain.ids import Ids
 from service.domain.model import Attempt, Event, EventType, Subscription
 from service.domain.names import OPERATIONAL_EVENT_TYPES, Workspace, check_event_type_id
 from service.domain.patterns import is_exact
+from service.domain.subscriptions import check_readable
 from service.storage import event_types, subscriptions
 from service.storage.database import Database, Transaction
 
@@ -54,13 +55,14 @@ class Rehearsals:
             InvalidField: the event type is malformed, or empty and there is no exact pattern.
             ResourceNotFound: there is no subscription of this name.
             EventTypeUnknown: the event type was never created.
-            StateConflict: the subscription's format cannot carry the example.
+            StateConflict: the subscription's format cannot carry the example, or its secrets cannot be read.
         """
         if event_type:
             check_event_type_id("event_type", event_type)
         subscription, known = await self._database.read(
             lambda tx: _subscription_and_type(tx, workspace, subscription_id, event_type)
         )
+        check_readable(subscription)
         if event_type and known is None:
             self._check_may_be_unknown(event_type)
         event = self._example(subscription, known, event_type or _first_exact(subscription))

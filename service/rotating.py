@@ -15,7 +15,7 @@ from service.domain.model import SignatureScheme, SigningKey, Subscription
 from service.domain.names import Workspace
 from service.domain.rotation import check_overlap, create_time_ms, rotate
 from service.domain.signing import check_key, new_key
-from service.domain.subscriptions import Keyed
+from service.domain.subscriptions import Keyed, check_readable
 from service.storage import announcements, audit, management_requests, signing_keys, subscriptions, workspaces
 from service.storage.database import Database, Transaction
 from service.storage.management_requests import ManagementRequest
@@ -62,7 +62,8 @@ class SigningKeys:
             InvalidField: the key is not in the form of its scheme, or is the current one; the overlap is not allowed.
             ResourceNotFound: there is no subscription of this name.
             RequestIdReused: the request_id was used before, for a rotation that said something else.
-            StateConflict: too many keys sign already, or the subscription is unsigned and is to stay so.
+            StateConflict: too many keys sign already, or the subscription is unsigned and is to stay so, or its secrets
+                cannot be read.
         """
         check_overlap("overlap", rotation.overlap_s)
         if rotation.request_id:
@@ -80,6 +81,7 @@ class SigningKeys:
             if (earlier := _earlier(tx, workspace, rotation, now_ms=now_ms)) is not None:
                 return earlier
             current = subscriptions.get(tx, workspace, subscription_id)
+            check_readable(current)
             rotated = self._rotate(tx, current, rotation, revision=revision, now_ms=now_ms)
             after, request_id = rotated.subscription, rotation.request_id
             audit.insert(tx, entry_of(by, _METHOD, current, after, time_ms=now_ms, request_id=request_id))
@@ -104,7 +106,9 @@ class SigningKeys:
         announcements.insert(tx, [told])
         if rotation.request_id:
             result = management_requests.given_key(changed, key)
-            request = ManagementRequest(_METHOD, rotation.request_id, rotation.fingerprint, result)
+            request = ManagementRequest(
+                _METHOD, rotation.request_id, management_requests.keyed(tx, rotation.fingerprint), result
+            )
             management_requests.insert(tx, changed.workspace, request, now_ms=now_ms)
         return Keyed(changed, key)
 
@@ -137,7 +141,7 @@ def _earlier(tx: Transaction, workspace: Workspace, rotation: Rotation, *, now_m
         workspace,
         method=_METHOD,
         request_id=rotation.request_id,
-        fingerprint=rotation.fingerprint,
+        digest=rotation.fingerprint,
         did="rotated",
         now_ms=now_ms,
     )

@@ -3,7 +3,7 @@
 Limits that belong to a rule of the contract (the length of a name, the number of patterns) stand beside that rule.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -52,6 +52,11 @@ class Settings:
     backlog_max: int = BACKLOG_DEFAULT
     workspace_backlog_max: int = WORKSPACE_BACKLOG_DEFAULT
     metrics_listen: str | None = None
+    keyring: Path | None = None
+    """The file with the keys that seal secrets; without it and `keyring_keys`, `<database>.keyring`."""
+    keyring_keys: str | None = field(default=None, repr=False)
+    """The keys themselves, from the environment: no option, for everybody may read a process's arguments."""
+
     drain_timeout_s: float = 25.0
     retain_events: timedelta = timedelta(days=30)
     retain_request_ids: timedelta = timedelta(hours=72)

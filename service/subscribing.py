@@ -22,6 +22,7 @@ from service.domain.subscriptions import (
     SubscriptionFields,
     changed,
     check_fields,
+    check_readable,
     new_subscription,
     unsaved_subscription,
 )
@@ -97,7 +98,9 @@ class Subscriptions:
             key = next(iter(stored.signing_keys), None)
             if creation.request_id:
                 result = management_requests.given_key(stored, key)
-                request = ManagementRequest(_CREATE, creation.request_id, creation.fingerprint, result)
+                request = ManagementRequest(
+                    _CREATE, creation.request_id, management_requests.keyed(tx, creation.fingerprint), result
+                )
                 management_requests.insert(tx, new.workspace, request, now_ms=now_ms)
             return Keyed(stored, key)
 
@@ -175,7 +178,7 @@ class Subscriptions:
             EventTypeUnknown: a new exact pattern names no event type.
             ResourceNotFound: there is none of this name.
             ResourceExists: the display name is taken.
-            StateConflict: the new signature scheme needs another key.
+            StateConflict: the new signature scheme needs another key, or the subscription's secrets cannot be read.
             EtagMismatch: an etag is given and not the current one.
         """
         check_fields(fields, self._destinations)
@@ -217,16 +220,19 @@ class Subscriptions:
 
         Raises:
             ResourceNotFound: there is none of this name.
+            StateConflict: its secrets cannot be read.
         """
         now_ms, announcement_id = self._clock.now_ms(), self._ids.new()
 
         def work(tx: Transaction) -> Subscription:
             current = subscriptions.get(tx, workspace, subscription_id)
+            check_readable(current)
             if current.suspension is None:
                 return current
             revision = workspaces.bump_revision(tx, workspace.key)
             # Once more: what was read before the revision was locked may have changed since.
             current = subscriptions.get(tx, workspace, subscription_id)
+            check_readable(current)
             if current.suspension is None:
                 return current
             # What failed before says nothing of what its owner has mended since.
@@ -313,7 +319,7 @@ def _earlier(tx: Transaction, creation: Creation, *, now_ms: int) -> Keyed | Non
         creation.workspace,
         method=_CREATE,
         request_id=creation.request_id,
-        fingerprint=creation.fingerprint,
+        digest=creation.fingerprint,
         did="created",
         now_ms=now_ms,
     )

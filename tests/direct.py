@@ -18,6 +18,7 @@ from service.storage.migrations import migrate
 from service.storage.sqlite_connections import LOG_BYTES_MAX, SqliteReader, SqliteWriter, Work, WorkResult
 from service.storage.sqlite_file import connect, connect_reader
 from tests.invariants import Violations, illegal, watch
+from tests.keys import prepare, sealer
 
 
 class DirectDatabase:
@@ -36,8 +37,9 @@ class DirectDatabase:
         self.connection.execute("PRAGMA synchronous = OFF")
         watch(self.connection, actor=lambda: self.actor)
         self._reading = connect_reader(path)
-        self._writer = SqliteWriter(self.connection, path, log_bytes_max=LOG_BYTES_MAX, clock=clock)
-        self._reader = SqliteReader(self._reading, path)
+        keys = sealer()
+        self._writer = SqliteWriter(self.connection, path, log_bytes_max=LOG_BYTES_MAX, sealer=keys, clock=clock)
+        self._reader = SqliteReader(self._reading, path, sealer=keys)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run a work, commit it and return its result."""
@@ -83,8 +85,11 @@ def memory_folder() -> "tempfile.TemporaryDirectory[str]":
 
 @cache
 def _empty_database() -> bytes:
-    """Return the bytes of a database without rows: migrating anew for each of thousands would be most of the work."""
+    """Return the bytes of a database with keys only: migrating anew for each of thousands would be most of the work."""
     with memory_folder() as folder:
         path = Path(folder) / "empty.db"
         migrate(path)
+        writer = SqliteWriter(connect(path), path, log_bytes_max=LOG_BYTES_MAX, sealer=sealer())
+        prepare(writer)
+        writer.close()
         return path.read_bytes()

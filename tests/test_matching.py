@@ -25,6 +25,7 @@ from service.storage.sqlite_connections import SqliteWriter
 from service.storage.sqlite_file import connect
 from service.storage.subscriptions import Rule
 from tests.fakes import WORKSPACE, FakeClock, change, event_of, subscribe, subscription_of, wants
+from tests.keys import prepare, sealer
 
 
 def rule_of(
@@ -119,7 +120,8 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteWriter]:
     path: Path = tmp_path_factory.mktemp("matching") / "tidings.db"
     connection = connect(path)
     upgrade(connection, path, migrations=MIGRATIONS)
-    opened = SqliteWriter(connection, path, log_bytes_max=1 << 22)
+    opened = SqliteWriter(connection, path, log_bytes_max=1 << 22, sealer=sealer())
+    prepare(opened)
     yield opened
     opened.close()
 

@@ -9,7 +9,8 @@ import click
 import structlog
 
 from service.api.addresses import ListenError
-from service.domain.errors import CallerError
+from service.domain.errors import CallerError, Unavailable
+from service.domain.keyring import KeyringInvalid
 from service.domain.masking import masked
 from service.settings import SettingsError
 from service.storage.backup import BackupError
@@ -18,7 +19,7 @@ from service.storage.database import FatalStorageError, OpenError
 _log = structlog.get_logger()
 
 # What an operator can mend: one sentence says it all.
-_FOR_OPERATORS = (OpenError, BackupError, ListenError, SettingsError, FatalStorageError)
+_FOR_OPERATORS = (OpenError, BackupError, KeyringInvalid, ListenError, SettingsError, Unavailable, FatalStorageError)
 
 
 class MaskingGroup(click.Group):

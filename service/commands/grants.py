@@ -1,8 +1,6 @@
 """What the commands for tokens and for identities share: the options of a grant, and how credentials are shown."""
 
 import json
-import os
-import pwd
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import reduce
@@ -13,7 +11,7 @@ import click
 
 from service.commands.failing import refuse
 from service.commands.options import Age, database_option
-from service.domain.access import Actor, Binding, Grant, Scope
+from service.domain.access import Binding, Grant, Scope
 from service.domain.clock import rfc3339
 from service.domain.credentials import Credential, CredentialKind, grantable
 from service.domain.errors import CallerError
@@ -77,15 +75,6 @@ def terms_of(
     binding = _binding(organization, workspace, is_for_everything=is_for_everything)
     granted = grantable(binding) if _ALL_SCOPES in scopes else frozenset(map(Scope, scopes))
     return Terms(grant=Grant(granted, binding), lifetime=lifetime, description=description)
-
-
-def command_line_actor() -> Actor:
-    """Return who runs this command, as the operating system knows them: the environment is anybody's."""
-    user_id = os.getuid()
-    try:
-        return Actor(f"command-line:{pwd.getpwuid(user_id).pw_name}")
-    except KeyError:
-        return Actor(f"command-line:{user_id}")
 
 
 def change(database: Path, work: Callable[[Transaction], T]) -> T:

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
+from service.commands.acting import operator
 from service.commands.failing import refuse
 from service.commands.grants import (
     change,
     change_existing,
-    command_line_actor,
     existing_database,
     grant_options,
     json_option,
@@ -43,7 +43,7 @@ def create_identity(identity: str, database: Path, **granted: Any) -> None:
         )
     except CallerError as error:
         refuse(error)
-    actor = command_line_actor()
+    actor = operator()
     change(database, lambda tx: create(tx, credential, actor=actor))
     grant = credential.grant
     click.echo(f"{identity}: {', '.join(sorted(grant.scopes))} for {grant.binding}", err=True)
@@ -62,6 +62,6 @@ def list_identities(database: Path, as_json: bool) -> None:
 @existing_database
 def revoke(identity: str, database: Path) -> None:
     """Let certificates with IDENTITY in them count no more: a running server refuses them within 5 seconds."""
-    actor, now_ms = command_line_actor(), SystemClock().now_ms()
+    actor, now_ms = operator(), SystemClock().now_ms()
     change_existing(database, lambda tx: revoke_identity(tx, identity, actor=actor, now_ms=now_ms))
     click.echo(f"{identity}: revoked", err=True)

@@ -62,6 +62,8 @@ class Age(click.ParamType[timedelta]):
         return f"{hours}h" if hours else f"{minutes}m"
 
 
+keyring_option = partial(option, "--keyring", envvar="TIDINGS_KEYRING", type=click.Path(path_type=Path), metavar="FILE")
+
 database_option = partial(
     option, "--database", envvar="TIDINGS_DATABASE", type=DatabasePath(), default=Path("tidings.db")
 )

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import click
 
+from service.commands.acting import operator
 from service.commands.failing import refuse
 from service.commands.grants import (
     change,
     change_existing,
-    command_line_actor,
     existing_database,
     grant_options,
     json_option,
@@ -50,7 +50,7 @@ def create_token(database: Path, workspace_tokens_max: int, **granted: Any) -> N
         credential = token_credential(token, terms_of(**granted), now_ms=SystemClock().now_ms())
     except CallerError as error:
         refuse(error)
-    actor = command_line_actor()
+    actor = operator()
     change(database, lambda tx: create(tx, credential, actor=actor, workspace_tokens_max=workspace_tokens_max))
     click.echo(token.text)
     grant = credential.grant
@@ -73,6 +73,6 @@ def revoke(id: str, database: Path) -> None:
 
     ID is that of tdg_<id>_<secret>. Calls that it has begun and that go on for long are ended.
     """
-    actor, now_ms = command_line_actor(), SystemClock().now_ms()
+    actor, now_ms = operator(), SystemClock().now_ms()
     was = change_existing(database, lambda tx: revoke_token(tx, id, actor=actor, now_ms=now_ms))
     click.echo(f"{was.id}: {'revoked' if was.revoke_time_ms is None else 'was revoked before'}", err=True)

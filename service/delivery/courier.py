@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 from random import Random
+from typing import Final
+
+import structlog
 
 from service.delivery.claiming import Claim
 from service.delivery.transport import Transport
@@ -15,6 +18,11 @@ from service.domain.redaction import redact
 from service.domain.requests import keys_in_force, request_of
 from service.domain.retry import Decision, Fail, attempt_outcome, classify, decide
 from service.storage.queue import Claimed
+
+_CRASHED: Final = "a fault of the server ended this attempt; its log says more"
+_UNREADABLE: Final = "the subscription's secrets cannot be read; delete it and create it anew"
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,10 @@ class Courier:
         problem = misfit(claim.event, claim.subscription.format)
         if problem is not None:
             return Delivery(claim, None, Fail(FailureReason.FORMAT_NOT_APPLICABLE), problem)
+        if claim.subscription.is_damaged:
+            name = claim.subscription.name
+            _log.error("subscription.unreadable", subscription=name, notification=claim.claimed.notification_id)
+            return self._interrupted(claim, _UNREADABLE)
         self._at_point("attempt.before_request")
         attempt, outcome = await self._send(claim.event, claim.subscription, claim.claimed.attempt_count + 1)
         self._at_point("attempt.after_response")
@@ -96,13 +108,16 @@ class Courier:
 
     def crashed(self, claim: Claim) -> Delivery:
         """Return what to record for an attempt that a fault of this server ended: it is retried like a failed one."""
+        return self._interrupted(claim, _CRASHED)
+
+    def _interrupted(self, claim: Claim, error: str) -> Delivery:
         outcome = Interrupted()
         attempt = Attempt(
             attempt_number=claim.claimed.attempt_count + 1,
             outcome=attempt_outcome(outcome),
             start_time_ms=self._clock.now_ms(),
             duration_ms=0,
-            error="a fault of the server ended this attempt; its log says more",
+            error=error,
         )
         return Delivery(claim, attempt, self._decide(claim, outcome))
 

@@ -196,7 +196,11 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Who is told, of what, and how."""
+    """Who is told, of what, and how.
+
+    One that `is_damaged` has lost what is secret of it: its URL ends before the path, and it has no headers, no API key
+    and no signing keys. Nothing can be sent to it.
+    """
 
     workspace: Workspace
     id: str
@@ -222,6 +226,7 @@ class Subscription:
     suspension: Suspension | None = None
     max_rate_per_second: float | None = None
     health: Health = Health()
+    is_damaged: bool = False
 
     @property
     def name(self) -> str:
@@ -243,6 +248,8 @@ class Subscription:
     @property
     def state_reason(self) -> str:
         """Why it is in its state, in one word; empty when there is nothing to say."""
+        if self.is_damaged:
+            return "SECRETS_UNREADABLE"
         match self.state:
             case SubscriptionState.DISABLED:
                 return ""

@@ -76,6 +76,19 @@ class Keyed:
         return shown_key(self.key) if self.key else ""
 
 
+def check_readable(subscription: Subscription) -> None:
+    """Refuse what needs the secrets of a subscription where they do not open any more.
+
+    Raises:
+        StateConflict: its secrets cannot be read.
+    """
+    if subscription.is_damaged:
+        raise StateConflict(
+            f"{subscription.name}: what the database keeps of its URL, headers, API key or signing keys is damaged, or "
+            "was moved there from elsewhere; delete the subscription and create it anew"
+        )
+
+
 def check_fields(fields: SubscriptionFields, destinations: DestinationPolicy) -> None:
     """Refuse fields that are wrong by themselves, whatever is stored.
 
@@ -159,8 +172,9 @@ def changed(current: Subscription, fields: SubscriptionFields, *, now_ms: int, r
 
     Raises:
         InvalidField: the new fields do not go together with those that stay.
-        StateConflict: the new signature scheme needs another key.
+        StateConflict: the new signature scheme needs another key, or the current secrets cannot be read.
     """
+    check_readable(current)
     after = replace(current, **fields, filter_is_shut=False, update_time_ms=now_ms, revision=revision)
     after = replace(
         after,

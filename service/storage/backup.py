@@ -63,7 +63,7 @@ def _refuse_unusable(database: Path, target: Path) -> None:
 
 @contextmanager
 def _removed_on_failure(partial: Path) -> Iterator[None]:
-    """Create a file for its owner alone, since it will hold signing keys; remove it if the block fails."""
+    """Create a file for its owner alone, since it will hold events; remove it if the block fails."""
     try:
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError as error:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, LiteralString, Protocol, TypeAlias, TypeVar
 
+from service.storage.sealer import Sealer
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -37,6 +39,11 @@ class Transaction(Protocol):
     statement that fails ends the work: let its exception go through, for PostgreSQL runs nothing more in this
     transaction, and SQLite may have rolled it back.
     """
+
+    @property
+    def sealer(self) -> Sealer:
+        """The keys at hand. `service.storage.sealing` knows which of them seals."""
+        ...
 
     def rows(self, sql: LiteralString, **params: Value) -> list[Row]:
         """Run one statement and return all its rows, those of a RETURNING too. Put a LIMIT on what can be many."""

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, LiteralString
 
+from service.domain.keyring import SealBroken
 from service.domain.model import Health
+from service.storage import receivers
 from service.storage.database import Row, Transaction
 
 _COLUMNS: Final[LiteralString] = """
@@ -17,7 +19,7 @@ _COLUMNS: Final[LiteralString] = """
 SELECT_HEALTH: Final[LiteralString] = f"SELECT {_COLUMNS} FROM lanes WHERE subscription_uid = :uid"
 
 SELECT_LANE: Final[LiteralString] = f"""
-    SELECT url, max_concurrency, {_COLUMNS}
+    SELECT uid, url, url_rest, sealed_with, max_concurrency, {_COLUMNS}
     FROM subscriptions LEFT JOIN lanes ON lanes.subscription_uid = subscriptions.uid
     WHERE uid = :uid AND delete_time IS NULL
 """
@@ -46,7 +48,10 @@ FORGET_HEALTH: Final[LiteralString] = "DELETE FROM lanes WHERE subscription_uid 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """As much of a living subscription as an outcome is judged by, and how its receiver does."""
+    """As much of a living subscription as an outcome is judged by, and how its receiver does.
+
+    The URL ends before its path where the rest of it is damaged.
+    """
 
     url: str = field(repr=False)
     max_concurrency: int | None
@@ -62,7 +67,7 @@ def health_of(tx: Transaction, uids: Sequence[str]) -> list[Health]:
 def find(tx: Transaction, uids: Sequence[str]) -> dict[str, Lane]:
     """Return the lanes of those among these subscriptions that are living, by uid."""
     found = tx.each(SELECT_LANE, [{"uid": uid} for uid in uids])
-    return {uid: _lane(rows[0]) for uid, rows in zip(uids, found, strict=True) if rows}
+    return {uid: _lane(tx, rows[0]) for uid, rows in zip(uids, found, strict=True) if rows}
 
 
 def store(tx: Transaction, healths: Mapping[str, Health]) -> None:
@@ -97,8 +102,15 @@ def forget(tx: Transaction, uids: Iterable[str]) -> None:
     tx.each(FORGET_HEALTH, [{"uid": uid} for uid in uids])
 
 
-def _lane(row: Row) -> Lane:
-    return Lane(row["url"], row["max_concurrency"], Health() if row["concurrency"] is None else _health(row))
+def _lane(tx: Transaction, row: Row) -> Lane:
+    return Lane(_url(tx, row), row["max_concurrency"], Health() if row["concurrency"] is None else _health(row))
+
+
+def _url(tx: Transaction, row: Row) -> str:
+    try:
+        return receivers.open_url(tx, row)
+    except SealBroken:
+        return str(row["url"])
 
 
 def _health(row: Row) -> Health:

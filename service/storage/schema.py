@@ -345,6 +345,8 @@ V4: Final[tuple[LiteralString, ...]] = (
     # is whole and whose headers and api_key_value are plain. Otherwise url ends before the path.
     "ALTER TABLE subscriptions ADD COLUMN sealed_with TEXT",
     "ALTER TABLE subscriptions ADD COLUMN url_rest TEXT",
+    # What earlier versions have left of deleted ones: they were told to go somewhere, perhaps with a secret in it.
+    "UPDATE subscriptions SET url = '', headers = '{}' WHERE delete_time IS NOT NULL",
     "CREATE INDEX subscriptions_by_seal ON subscriptions (sealed_with, uid) WHERE delete_time IS NULL",
     "ALTER TABLE signing_keys ADD COLUMN sealed_with TEXT",
     "CREATE INDEX signing_keys_by_seal ON signing_keys (sealed_with, subscription_uid, key_id)",

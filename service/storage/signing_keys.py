@@ -1,23 +1,26 @@
-"""Signing keys in SQL.
+"""Signing keys in SQL, each secret sealed.
 
 SQLite overwrites what is deleted here with zeros (`secure_delete`). The log keeps an erased key's bytes until they are
 written over, or the server stops. A copy may outlive both in the unused part of a page from which SQLite once moved the
-row: 6 of 20,000 keys in a trial that added and erased them at random. Only encryption would end that.
+row: 6 of 20,000 keys in a trial that added and erased them at random. It is a sealed one, unless an earlier version
+has written it.
 """
 
 from collections.abc import Sequence
 from typing import Final, LiteralString
 
+from service.domain.keyring import Label, SealBroken
 from service.domain.model import SignatureScheme, SigningKey
+from service.storage import sealing
 from service.storage.database import Row, Transaction, Value
 
 INSERT_SIGNING_KEY: Final[LiteralString] = """
-    INSERT INTO signing_keys (subscription_uid, key_id, secret, create_time, expire_time, scheme)
-    VALUES (:subscription_uid, :key_id, :secret, :create_time, :expire_time, :scheme)
+    INSERT INTO signing_keys (subscription_uid, key_id, secret, create_time, expire_time, scheme, sealed_with)
+    VALUES (:subscription_uid, :key_id, :secret, :create_time, :expire_time, :scheme, :sealed_with)
 """
 
 SELECT_SIGNING_KEYS: Final[LiteralString] = """
-    SELECT key_id, secret, create_time, expire_time, scheme FROM signing_keys
+    SELECT subscription_uid, key_id, secret, create_time, expire_time, scheme, sealed_with FROM signing_keys
     WHERE subscription_uid = :subscription_uid ORDER BY create_time DESC, key_id DESC LIMIT 100
 """
 
@@ -46,13 +49,16 @@ DELETE_EXPIRED: Final[LiteralString] = """
 
 def insert(tx: Transaction, subscription_uid: str, keys: Sequence[SigningKey]) -> None:
     """Add keys to a subscription."""
-    tx.each(INSERT_SIGNING_KEY, [_columns(subscription_uid, key) for key in keys])
+    tx.each(INSERT_SIGNING_KEY, [_columns(tx, subscription_uid, key) for key in keys])
 
 
-def of(tx: Transaction, subscription_uids: Sequence[str]) -> list[tuple[SigningKey, ...]]:
-    """Return the keys of each subscription, newest first; also those that have run out and are still to be erased."""
+def of(tx: Transaction, subscription_uids: Sequence[str]) -> list[tuple[SigningKey, ...] | None]:
+    """Return the keys of each subscription, newest first; also those that have run out and are still to be erased.
+
+    None where one of them does not open: it is damaged, or was moved there from another row.
+    """
     found = tx.each(SELECT_SIGNING_KEYS, [{"subscription_uid": uid} for uid in subscription_uids])
-    return [tuple(_signing_key(row) for row in rows) for rows in found]
+    return [_signing_keys(tx, rows) for rows in found]
 
 
 def change(
@@ -92,21 +98,51 @@ def delete_expired(tx: Transaction, *, now_ms: int, limit: int) -> int:
     return tx.execute(DELETE_EXPIRED, now=now_ms, limit=limit)
 
 
-def _columns(subscription_uid: str, key: SigningKey) -> dict[str, Value]:
+def seal(tx: Transaction, subscription_uid: str, key_id: str, secret: str) -> dict[str, Value]:
+    """Return the columns of a key that are its secret, sealed by the active key."""
+    sealing_key = sealing.active_key(tx)
+    sealed = sealing_key.seal(secret, _label(subscription_uid, key_id), rng=tx.sealer.rng)
+    return {"secret": sealed, "sealed_with": sealing_key.id}
+
+
+def open_(tx: Transaction, row: Row) -> str:
+    """Return the secret of a key, also of one that an earlier version has kept plain.
+
+    Raises:
+        SealBroken: it is damaged, or was moved there from another row.
+    """
+    if row["sealed_with"] is None:
+        return str(row["secret"])
+    label = _label(row["subscription_uid"], row["key_id"])
+    return sealing.key_of(tx, row["sealed_with"]).open(row["secret"], label)
+
+
+def _label(subscription_uid: str, key_id: str) -> Label:
+    return Label("signing_key", subscription_uid, key_id)
+
+
+def _columns(tx: Transaction, subscription_uid: str, key: SigningKey) -> dict[str, Value]:
     return {
+        **seal(tx, subscription_uid, key.key_id, key.secret),
         "subscription_uid": subscription_uid,
         "key_id": key.key_id,
-        "secret": key.secret,
         "create_time": key.create_time_ms,
         "expire_time": key.expire_time_ms,
         "scheme": key.scheme.value,
     }
 
 
-def _signing_key(row: Row) -> SigningKey:
+def _signing_keys(tx: Transaction, rows: Sequence[Row]) -> tuple[SigningKey, ...] | None:
+    try:
+        return tuple(_signing_key(tx, row) for row in rows)
+    except SealBroken:
+        return None
+
+
+def _signing_key(tx: Transaction, row: Row) -> SigningKey:
     return SigningKey(
         key_id=row["key_id"],
-        secret=row["secret"],
+        secret=open_(tx, row),
         create_time_ms=row["create_time"],
         expire_time_ms=row["expire_time"],
         scheme=SignatureScheme(row["scheme"]),

@@ -4,19 +4,25 @@ The threads run the works on the connections of `sqlite_connections` and carry t
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from queue import SimpleQueue
+from random import Random, SystemRandom
 from threading import Thread
-from typing import Any, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 from sqlite_utils import Migrations
 
-from service.domain.errors import StorageUnavailable
+from service.domain.clock import Clock, SystemClock
+from service.domain.errors import StorageUnavailable, Unavailable
 from service.domain.points import AtPoint, pass_by
+from service.storage import sealing
 from service.storage.database import FatalStorageError, OpenError, T, Transaction
+from service.storage.keyring_file import KeyringFile, default_path
 from service.storage.migrations import MIGRATIONS, check_current, latest, migrate, schema_version, upgrade
+from service.storage.sealer import KeyringSource, NoKeyring, Sealer
 from service.storage.sqlite_connections import (
     LOG_BYTES_MAX,
     SqliteReader,
@@ -29,6 +35,9 @@ from service.storage.sqlite_connections import (
 )
 from service.storage.sqlite_disk import BALLAST_BYTES_DEFAULT, ROOM_BYTES_DEFAULT, Disk
 from service.storage.sqlite_file import BUSY_TIMEOUT_S, ServerLock, connect, connect_reader
+
+_RNG: Final = SystemRandom()
+_CLOCK: Final = SystemClock()
 
 _Job: TypeAlias = tuple[Work, "asyncio.Future[Any]"]
 
@@ -143,6 +152,9 @@ class SqliteDatabase:
         path: Path,
         *,
         on_fatal: Callable[[FatalStorageError], None],
+        keyring: KeyringSource | None = None,
+        rng: Random = _RNG,
+        clock: Clock = _CLOCK,
         migrations: Migrations = MIGRATIONS,
         readers: int = 4,
         batch_works_max: int = 256,
@@ -159,6 +171,10 @@ class SqliteDatabase:
         Args:
             path: the file. `<path>.lock`, `<path>.ballast`, `<path>-wal` and `<path>-shm` are kept beside it.
             on_fatal: called once, on the event loop, when the storage breaks; it should stop the process.
+            keyring: where the keys are that its secrets are sealed with; by default in `<path>.keyring`, which is made
+                for a database that has sealed nothing yet.
+            rng: where nonces and keys come from.
+            clock: tells when a key began to seal.
             migrations: the schema.
             readers: how many reads run at the same time.
             batch_works_max: how many writes share one commit.
@@ -170,8 +186,9 @@ class SqliteDatabase:
             at_point: see `points`.
 
         Raises:
-            OpenError: it cannot be opened; see `sqlite_file` and `migrations`.
+            OpenError: it cannot be opened; see `sqlite_file`, `migrations` and `sealing.prepare`.
         """
+        sealer = Sealer(keyring or KeyringFile(default_path(path), rng=rng, may_be_made=True), rng=rng)
         with ExitStack() as undo:
             lock = ServerLock.acquire(path)
             undo.callback(lock.discard)
@@ -180,13 +197,17 @@ class SqliteDatabase:
             connection = undo.enter_context(closing(connect(path, busy_timeout_s=busy_timeout_s)))
             upgrade(connection, path, migrations=migrations, at_point=at_point)
             disk.after_open()
+            _prepare(connection, path, sealer, now_ms=clock.now_ms())
+            writer = SqliteWriter(
+                connection, path, log_bytes_max=log_bytes_max, sealer=sealer, disk=disk, at_point=at_point
+            )
             reading = [
                 undo.enter_context(closing(connect_reader(path, busy_timeout_s=busy_timeout_s))) for _ in range(readers)
             ]
             database = cls(
                 lock=lock,
-                writer=SqliteWriter(connection, path, log_bytes_max=log_bytes_max, disk=disk, at_point=at_point),
-                readers=[SqliteReader(connection, path) for connection in reading],
+                writer=writer,
+                readers=[SqliteReader(connection, path, sealer=sealer) for connection in reading],
                 on_fatal=on_fatal,
                 batch_works_max=batch_works_max,
                 waiting_works_max=waiting_works_max,
@@ -292,6 +313,8 @@ def run_beside(
     path: Path,
     work: Callable[[Transaction], T],
     *,
+    keyring: KeyringSource | None = None,
+    rng: Random = _RNG,
     migrations: Migrations = MIGRATIONS,
     busy_timeout_s: float = BUSY_TIMEOUT_S,
 ) -> T:
@@ -299,16 +322,36 @@ def run_beside(
 
     A database that is not there, or is behind, is created or migrated first.
 
+    Args:
+        keyring: for a work that seals or opens, which must call `sealing.prepare` first.
+        rng: where nonces come from.
+
     Raises:
         OpenError: as `migrations.migrate`.
         DiskFull, StorageUnavailable: it could not be committed.
+        FatalStorageError: the storage is broken, or the work needs a key that is not to be had.
     """
     if schema_version(path, migrations=migrations) != latest(migrations):
         migrate(path, migrations=migrations)
     with closing(connect(path, busy_timeout_s=busy_timeout_s)) as connection:
-        [result] = SqliteWriter(connection, path, log_bytes_max=LOG_BYTES_MAX).run_batch([work])
+        sealer = Sealer(keyring or NoKeyring(), rng=rng)
+        writer = SqliteWriter(connection, path, log_bytes_max=LOG_BYTES_MAX, sealer=sealer)
+        return _value(writer, work)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, sealer: Sealer, *, now_ms: int) -> None:
+    writer = SqliteWriter(connection, path, log_bytes_max=LOG_BYTES_MAX, sealer=sealer)
+    try:
+        _value(writer, lambda tx: sealing.prepare(tx, now_ms=now_ms))
+    except Unavailable as error:
+        raise OpenError(f"{path} cannot be opened: {error.message}") from error
+
+
+def _value(writer: SqliteWriter, work: Callable[[Transaction], T]) -> T:
+    """Run one work, commit it and return its value, or raise what was in its way."""
+    [result] = writer.run_batch([work])
     if result.error is not None:
-        raise result.error
+        raise writer.fatal or result.error
     value: T = result.value
     return value
 

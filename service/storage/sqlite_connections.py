@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import SystemRandom
 from typing import Any, Final, TypeAlias, TypeVar
 
 from service.domain.clock import Clock, SystemClock
 from service.domain.errors import DiskFull, StorageUnavailable
 from service.domain.points import AtPoint, pass_by
 from service.storage.database import Essential, FatalStorageError, Transaction
+from service.storage.sealer import NoKeyring, Sealer
 from service.storage.sqlite_disk import Disk, OpenFiles, is_no_room
 from service.storage.sqlite_file import primary_code
 from service.storage.sqlite_transaction import SqliteTransaction
@@ -37,6 +39,8 @@ _NOT_NOW: Final = frozenset(
 _REFUSED_WRITES: Final = frozenset({sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
 _LOOK_EVERY_S: Final = 1.0
 _CLOCK: Final = SystemClock()
+NO_KEYS: Final = Sealer(NoKeyring(), rng=SystemRandom())
+"""What has no keyring neither seals nor opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class SqliteWriter:
         path: the database file.
         log_bytes_max: how long the write-ahead log grows before it is copied into the database. A reader that stays
             on an old snapshot, or one large transaction, can make it longer.
+        sealer: has the keys; by default none.
         disk: that of the database; by default one without a ballast.
         clock: tells when it is time to look at disk and files again, once a second.
         at_point: called at points where the process may be made to end; see CONTRIBUTING.md.
@@ -79,6 +84,7 @@ class SqliteWriter:
         path: Path,
         *,
         log_bytes_max: int,
+        sealer: Sealer = NO_KEYS,
         disk: Disk | None = None,
         clock: Clock = _CLOCK,
         at_point: AtPoint = pass_by,
@@ -88,7 +94,7 @@ class SqliteWriter:
         self.stats = WriterStats()
         self.fatal: FatalStorageError | None = None
         self._connection = connection
-        self._transaction = SqliteTransaction(connection)
+        self._transaction = SqliteTransaction(connection, sealer)
         self._path = path
         self._log_path = f"{path.resolve()}-wal"
         self._log_bytes_max = log_bytes_max
@@ -187,6 +193,9 @@ class SqliteWriter:
         self._connection.execute("SAVEPOINT work")
         try:
             value = work(self._transaction)
+        except FatalStorageError as error:
+            self.fatal = self.fatal or error
+            raise _GroupLost from error
         except BaseException as error:  # a thread that serves others must outlive whatever a work does
             self._undo(error)
             return WorkResult(None, _for_caller(error))
@@ -249,12 +258,12 @@ class SqliteWriter:
 class SqliteReader:
     """A connection that only reads. Used by one thread at a time."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, sealer: Sealer = NO_KEYS) -> None:
         connection.row_factory = sqlite3.Row
         self.fatal: FatalStorageError | None = None
         self._connection = connection
         self._path = path
-        self._transaction = SqliteTransaction(connection)
+        self._transaction = SqliteTransaction(connection, sealer)
 
     def run(self, work: Work) -> WorkResult:
         """Run a work on one snapshot: that of its first statement. Raises nothing; a broken file sets `fatal`."""
@@ -265,6 +274,9 @@ class SqliteReader:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+        except FatalStorageError as error:
+            self.fatal = self.fatal or error
+            return WorkResult(None, unavailable(error))
         except BaseException as error:  # as in SqliteWriter._run
             if primary_code(error) in _BROKEN:
                 self.fatal = self.fatal or _fatal(error, self._path)

@@ -191,7 +191,7 @@ def _set_up(connection: sqlite3.Connection) -> None:
 
 
 def _create_private(path: Path) -> None:
-    """Create the file, if there is none, for its owner alone: it holds signing keys. Its log gets the same rights."""
+    """Create the file, if there is none, for its owner alone: it holds events. Its log gets the same rights."""
     # A file that is there must not be opened here: to close it again would drop every lock that this process has on it
     # (POSIX), and the next administrative command would take itself for the last user and delete the log.
     with suppress(OSError):  # What is wrong with the file is SQLite's to say.

@@ -9,6 +9,7 @@ from typing import Final, LiteralString, NamedTuple
 
 from service.storage.database import Row, Value
 from service.storage.dialect import Dialect, render
+from service.storage.sealer import Sealer
 
 # An INSERT of one row, of parameters and numbers, that returns nothing.
 _PLAIN_INSERT: Final = re.compile(r"\s*(INSERT INTO \w+ \([\w\s,]+\)\s+VALUES)\s*(\([\w\s,:]+\))\s*")
@@ -20,9 +21,10 @@ _ROWS_AT_ONCE: Final = (64, 16, 4, 1)
 class SqliteTransaction:
     """A `Transaction` on a connection that is inside one."""
 
-    __slots__ = ("_cursor",)
+    __slots__ = ("_cursor", "sealer")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, sealer: Sealer) -> None:
+        self.sealer = sealer
         # One cursor for all statements: every method below leaves it without rows that are still to be fetched.
         self._cursor = connection.cursor()
 

@@ -1,10 +1,15 @@
-"""Subscriptions in SQL, each with its signing keys, and with what its lane knows of its receiver."""
+"""Subscriptions in SQL, each with its signing keys, and with what its lane knows of its receiver.
+
+What is secret of them is sealed: see `receivers` and `signing_keys`. Where that does not open, a subscription is read
+as damaged and without any secret, so that those beside it go on.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
 from service.domain.errors import ResourceNotFound
+from service.domain.keyring import SealBroken
 from service.domain.model import (
     ApiKey,
     Format,
@@ -17,15 +22,16 @@ from service.domain.model import (
 )
 from service.domain.names import Workspace
 from service.domain.patterns import may_match_operational
-from service.storage import lanes, signing_keys, workspaces
+from service.storage import lanes, receivers, signing_keys, workspaces
 from service.storage.database import Row, Transaction, Value
 from service.storage.encoding import from_text, to_text
+from service.storage.receivers import Receiver
 from service.storage.retry_policies import policy_of, policy_text
 
 _COLUMNS: Final[LiteralString] = """
     uid, workspace, id, display_name, url, event_types, attribute_filters, enabled, format, signature_scheme,
     headers, retry_policy, max_concurrency, max_rate_per_second, annotations, create_time, update_time, revision,
-    filter, filter_is_shut, api_key_header, api_key_value, suspend_time, suspend_reason
+    filter, filter_is_shut, api_key_header, api_key_value, suspend_time, suspend_reason, url_rest, sealed_with
 """
 
 INSERT_SUBSCRIPTION: Final[LiteralString] = f"""
@@ -33,7 +39,7 @@ INSERT_SUBSCRIPTION: Final[LiteralString] = f"""
         :uid, :workspace, :id, :display_name, :url, :event_types, :attribute_filters, :enabled, :format,
         :signature_scheme, :headers, :retry_policy, :max_concurrency, :max_rate_per_second, :annotations,
         :create_time, :update_time, :revision, :filter, :filter_is_shut, :api_key_header, :api_key_value,
-        :suspend_time, :suspend_reason, :wants_operational_events, ''
+        :suspend_time, :suspend_reason, :url_rest, :sealed_with, :wants_operational_events, ''
     )
 """
 
@@ -69,7 +75,7 @@ UPDATE_SUBSCRIPTION: Final[LiteralString] = """
         max_rate_per_second = :max_rate_per_second, annotations = :annotations, update_time = :update_time,
         revision = :revision, filter = :filter, filter_is_shut = :filter_is_shut, api_key_header = :api_key_header,
         api_key_value = :api_key_value, suspend_time = :suspend_time, suspend_reason = :suspend_reason,
-        wants_operational_events = :wants_operational_events
+        url_rest = :url_rest, sealed_with = :sealed_with, wants_operational_events = :wants_operational_events
     WHERE uid = :uid
 """
 
@@ -77,7 +83,7 @@ SUSPEND: Final[LiteralString] = f"""
     UPDATE subscriptions SET
         suspend_time = :suspend_time, suspend_reason = :suspend_reason, update_time = :suspend_time,
         revision = :revision
-    WHERE uid = :uid AND url = :url AND suspend_time IS NULL AND delete_time IS NULL
+    WHERE uid = :uid AND suspend_time IS NULL AND delete_time IS NULL
     RETURNING {_COLUMNS}
 """
 
@@ -92,11 +98,11 @@ LOCK_UNSERVED: Final[LiteralString] = """
     WHERE uid = :uid AND delete_time IS NULL AND (enabled = 0 OR suspend_time IS NOT NULL) {skip_locked}
 """
 
-# The credential of the receiver goes with the keys: nothing will be sent any more.
+# What is known of the receiver goes with the keys: nothing will be sent any more.
 DELETE_SUBSCRIPTION: Final[LiteralString] = """
     UPDATE subscriptions SET
-        delete_time = :now, revision = :revision, sweep = 'CANCEL', sweep_after = '', api_key_header = NULL,
-        api_key_value = NULL
+        delete_time = :now, revision = :revision, sweep = 'CANCEL', sweep_after = '', url = '', url_rest = NULL,
+        headers = '{}', api_key_header = NULL, api_key_value = NULL, sealed_with = NULL
     WHERE uid = :uid
 """
 
@@ -139,7 +145,7 @@ def insert(tx: Transaction, subscription: Subscription) -> None:
         workspace=subscription.workspace.key,
         id=subscription.id,
         create_time=subscription.create_time_ms,
-        **_changeable(subscription),
+        **_changeable(tx, subscription),
     )
     signing_keys.insert(tx, subscription.uid, subscription.signing_keys)
 
@@ -201,7 +207,7 @@ def rules_since(tx: Transaction, workspace: Workspace, revision: int, *, limit: 
 
 def update(tx: Transaction, subscription: Subscription) -> None:
     """Replace all of a subscription but its name, its creation time, its keys and how its receiver does."""
-    tx.execute(UPDATE_SUBSCRIPTION, uid=subscription.uid, **_changeable(subscription))
+    tx.execute(UPDATE_SUBSCRIPTION, uid=subscription.uid, **_changeable(tx, subscription))
 
 
 def suspend(tx: Transaction, uid: str, suspension: Suspension, *, url: str | None = None) -> Subscription | None:
@@ -212,19 +218,26 @@ def suspend(tx: Transaction, uid: str, suspension: Suspension, *, url: str | Non
     Args:
         url: the one that the reason was found at. A subscription that has another one by now is not to blame.
     """
-    found = find_by_uid(tx, [uid]).get(uid)
-    if found is None or found.suspension is not None or url not in (None, found.url):
+    found = _to_suspend(tx, uid, url)
+    if found is None:
+        return None
+    revision = workspaces.bump_revision(tx, found.workspace.key)
+    # Once more: what was read before the revision was locked may have changed since.
+    if _to_suspend(tx, uid, url) is None:
         return None
     changed = tx.rows(
         SUSPEND,
         uid=uid,
-        # Once more in the WHERE: what was read before the revision was locked may have changed since.
-        url=found.url,
         suspend_time=suspension.time_ms,
         suspend_reason=suspension.reason.value,
-        revision=workspaces.bump_revision(tx, found.workspace.key),
+        revision=revision,
     )
     return _whole(tx, changed)[0] if changed else None
+
+
+def _to_suspend(tx: Transaction, uid: str, url: str | None) -> Subscription | None:
+    found = find_by_uid(tx, [uid]).get(uid)
+    return found if found is not None and found.suspension is None and url in (None, found.url) else None
 
 
 def shut_filter(tx: Transaction, uid: str, text: str) -> Subscription | None:
@@ -257,16 +270,17 @@ def delete(tx: Transaction, uid: str, *, revision: int, now_ms: int) -> None:
     lanes.forget(tx, [uid])
 
 
-def _changeable(subscription: Subscription) -> dict[str, Value]:
+def _changeable(tx: Transaction, subscription: Subscription) -> dict[str, Value]:
+    api_key = subscription.api_key
+    receiver = Receiver(subscription.url, subscription.headers, api_key.value if api_key else None)
     return {
+        **receivers.seal(tx, subscription.uid, receiver),
         "display_name": subscription.display_name,
-        "url": subscription.url,
         "event_types": to_text(subscription.event_types),
         "attribute_filters": to_text(subscription.attribute_filters),
         "enabled": int(subscription.enabled),
         "format": subscription.format.value,
         "signature_scheme": subscription.signature_scheme.value,
-        "headers": to_text(subscription.headers),
         "retry_policy": policy_text(subscription.retry_policy),
         "max_concurrency": subscription.max_concurrency,
         "max_rate_per_second": subscription.max_rate_per_second,
@@ -275,8 +289,7 @@ def _changeable(subscription: Subscription) -> dict[str, Value]:
         "revision": subscription.revision,
         "filter": subscription.filter,
         "filter_is_shut": int(subscription.filter_is_shut),
-        "api_key_header": subscription.api_key.header if subscription.api_key else None,
-        "api_key_value": subscription.api_key.value if subscription.api_key else None,
+        "api_key_header": api_key.header if api_key else None,
         "suspend_time": subscription.suspension.time_ms if subscription.suspension else None,
         "suspend_reason": subscription.suspension.reason.value if subscription.suspension else None,
         "wants_operational_events": int(may_match_operational(subscription.event_types)),
@@ -286,29 +299,47 @@ def _changeable(subscription: Subscription) -> dict[str, Value]:
 def _whole(tx: Transaction, rows: Sequence[Row]) -> list[Subscription]:
     uids = [row["uid"] for row in rows]
     parts = zip(rows, signing_keys.of(tx, uids), lanes.health_of(tx, uids), strict=True)
-    return [_subscription(row, own_keys, health) for row, own_keys, health in parts]
+    return [
+        _subscription(row, _receiver(tx, row) if keys is not None else None, keys or (), health)
+        for row, keys, health in parts
+    ]
 
 
-def _subscription(row: Row, own_keys: tuple[SigningKey, ...], health: Health) -> Subscription:
+def _receiver(tx: Transaction, row: Row) -> Receiver | None:
+    try:
+        return receivers.open_(tx, row)
+    except SealBroken:
+        # Not for the log here: whoever reads the subscription is told, and so is whoever would send to it.
+        return None
+
+
+def _subscription(
+    row: Row, receiver: Receiver | None, own_keys: tuple[SigningKey, ...], health: Health
+) -> Subscription:
+    """Return a subscription; a damaged one where nothing is to be had of its receiver."""
+    is_damaged = receiver is None
+    receiver = receiver or Receiver(row["url"], {}, None)
+    api_key_value = receiver.api_key_value
     return Subscription(
         workspace=Workspace.from_key(row["workspace"]),
         id=row["id"],
         uid=row["uid"],
         display_name=row["display_name"],
-        url=row["url"],
+        url=receiver.url,
         event_types=tuple(from_text(row["event_types"])),
         attribute_filters=from_text(row["attribute_filters"]),
         filter=row["filter"],
         enabled=bool(row["enabled"]),
         format=Format(row["format"]),
         signature_scheme=SignatureScheme(row["signature_scheme"]),
-        api_key=None if row["api_key_header"] is None else ApiKey(row["api_key_header"], row["api_key_value"]),
-        headers=from_text(row["headers"]),
+        api_key=None if api_key_value is None else ApiKey(row["api_key_header"], api_key_value),
+        headers=receiver.headers,
         retry_policy=policy_of(row["retry_policy"]),
         max_concurrency=row["max_concurrency"],
         max_rate_per_second=row["max_rate_per_second"],
         annotations=from_text(row["annotations"]),
-        signing_keys=own_keys,
+        signing_keys=() if is_damaged else own_keys,
+        is_damaged=is_damaged,
         create_time_ms=row["create_time"],
         update_time_ms=row["update_time"],
         revision=row["revision"],

@@ -259,6 +259,7 @@ class ReadCounter:
 
     def __init__(self, tx: Transaction, statement: str) -> None:
         self.runs = 0
+        self.sealer = tx.sealer
         self._tx = tx
         self._statement = statement
 

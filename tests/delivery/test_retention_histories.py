@@ -43,6 +43,7 @@ from tests.fakes import (
     subscribe,
     subscription_of,
 )
+from tests.keys import prepare, sealer
 
 DAY_MS: Final = 24 * HOUR_MS
 STEPS: Final = 300
@@ -69,7 +70,8 @@ class UnsyncedDatabase:
         migrate(path)
         self._connection = connect(path)
         self._connection.execute("PRAGMA synchronous = OFF")
-        self._writer = SqliteWriter(self._connection, path, log_bytes_max=1 << 30)
+        self._writer = SqliteWriter(self._connection, path, log_bytes_max=1 << 30, sealer=sealer())
+        prepare(self._writer)
 
     @property
     def total_changes(self) -> int:

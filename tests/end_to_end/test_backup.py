@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from service.storage.keyring_file import default_path
 from tests.harness import Client, Receiver, eventually, read_rows, running_process, running_receiver
 
 EVENTS_BEFORE = 4_000
@@ -84,15 +85,16 @@ async def test_backup_under_load_is_whole_and_holds_nobody_up(tmp_path: Path) ->
         assert len(during) > 10
         assert max(during) < 5
         assert [{"integrity_check": "ok"}] == read_rows(backup, "PRAGMA integrity_check")
-        await check_restored(tmp_path / "elsewhere", backup, receiver)
+        await check_restored(tmp_path / "elsewhere", backup, default_path(database), receiver)
 
 
-async def check_restored(folder: Path, backup: Path, receiver: Receiver) -> None:
-    """Put a backup in place as README says, and check that a server delivers the rest of it."""
+async def check_restored(folder: Path, backup: Path, keyring: Path, receiver: Receiver) -> None:
+    """Put a backup and the keyring in place as README says, and check that a server delivers the rest of it."""
     folder.mkdir()
     database = folder / "tidings.db"
     delivered = {row["event_id"] for row in read_rows(backup, SUCCEEDED)}
     shutil.copy(backup, database)
+    shutil.copy(keyring, default_path(database))
     receiver.received.clear()
     async with running_process(database) as server:
         await eventually(lambda: [] == read_rows(database, PENDING), within_s=60)

@@ -35,7 +35,7 @@ from tests.raw_receivers import Receiver, Serve, read_request, receiving
 from tests.tools import CONTRACT, DEAD_URL, DETAILS_KEY, Method, metrics_of
 
 # Whether secrets are encrypted in the database. Until they are, they are found in it.
-SEALED: Final = False
+SEALED: Final = True
 STORED: Final = frozenset({"database", "database log", "backup"})
 AT_REST: Final = frozenset[str]() if SEALED else STORED
 

@@ -1,6 +1,7 @@
-"""What is erased is gone: no byte of it is left in the database file or its log.
+"""What is erased is gone: no byte of it is left in the database file or its log, not even sealed.
 
-The log is copied into the database and cut off when the server stops, so the files are searched then.
+The keys of the keyring may become known one day. The log is copied into the database and cut off when the server stops,
+so the files are searched then.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,15 +14,28 @@ import pytest
 from service.delivery.eraser import Eraser
 from service.domain.model import SignatureScheme, SigningKey
 from service.domain.signing import new_key
+from service.storage.database import Transaction
 from service.storage.sqlite import SqliteDatabase
 from tests.fakes import NOW_MS, FakeClock, subscribe, subscription_of
-from tests.harness import eventually, running_server
+from tests.harness import eventually, read_rows, running_server
 from tests.tools import DEAD_URL, Tenant
 
 SIGNED: Final[list[SignatureScheme]] = [scheme for scheme in SignatureScheme if scheme is not SignatureScheme.UNSIGNED]
 OLD: Final[dict[SignatureScheme, str]] = {scheme: new_key(scheme, Random(1)) for scheme in SIGNED}
 API_KEY: Final = "an-api-key-that-nobody-else-has"
 WORKSPACE_ID: Final = "erasure"
+
+
+SEALED: Final = """
+    SELECT secret, api_key_value FROM subscriptions JOIN signing_keys ON subscription_uid = uid
+    WHERE id = 'secretive' ORDER BY signing_keys.create_time
+"""
+
+
+def sealed_in(folder: Path) -> tuple[str, str]:
+    """Return the first signing key and the API key of the subscription that `create` made, as they are kept."""
+    row = read_rows(folder / "tidings.db", SEALED)[0]
+    return row["secret"], row["api_key_value"]
 
 
 def left_in_files(folder: Path, *secrets: str) -> list[str]:
@@ -63,13 +77,14 @@ def name_of(tenant: Tenant) -> str:
 
 @pytest.mark.parametrize("scheme", SIGNED)
 async def test_key_that_was_rotated_without_overlap_is_gone(tmp_path: Path, scheme: SignatureScheme) -> None:
-    """Not only from the API: a stolen file does not have it either. Before the rotation it was there."""
+    """Not only from the API: a stolen file does not have it either. Before the rotation it was there, sealed."""
     await in_server(tmp_path, lambda tenant: create(tenant, scheme))
-    assert [OLD[scheme]] == left_in_files(tmp_path, OLD[scheme])
+    sealed, _ = sealed_in(tmp_path)
+    assert [sealed] == left_in_files(tmp_path, sealed, OLD[scheme])
 
     await in_server(tmp_path, lambda tenant: tenant.call("RotateSigningKey", name=name_of(tenant), overlap={}))
 
-    assert [] == left_in_files(tmp_path, OLD[scheme])
+    assert [] == left_in_files(tmp_path, sealed, OLD[scheme])
 
 
 async def test_key_whose_overlap_has_ended_is_gone(tmp_path: Path) -> None:
@@ -85,20 +100,21 @@ async def test_key_whose_overlap_has_ended_is_gone(tmp_path: Path) -> None:
         await eventually(is_erased)
 
     await in_server(tmp_path, create)
+    sealed, _ = sealed_in(tmp_path)
     await in_server(tmp_path, rotate_and_wait)
 
-    assert [] == left_in_files(tmp_path, OLD[SignatureScheme.STANDARD_WEBHOOKS])
+    assert [] == left_in_files(tmp_path, sealed, OLD[SignatureScheme.STANDARD_WEBHOOKS])
 
 
 async def test_secrets_of_a_deleted_subscription_are_gone(tmp_path: Path) -> None:
     """Its keys, and its API key; the rest of it stays, for history refers to it."""
-    secrets = (OLD[SignatureScheme.STANDARD_WEBHOOKS], API_KEY)
     await in_server(tmp_path, create)
-    assert list(secrets) == left_in_files(tmp_path, *secrets)
+    sealed = sealed_in(tmp_path)
+    assert list(sealed) == left_in_files(tmp_path, *sealed)
 
     await in_server(tmp_path, lambda tenant: tenant.call("DeleteSubscription", name=name_of(tenant)))
 
-    assert [] == left_in_files(tmp_path, *secrets)
+    assert [] == left_in_files(tmp_path, *sealed, OLD[SignatureScheme.STANDARD_WEBHOOKS], API_KEY)
 
 
 async def test_api_key_that_was_replaced_is_gone(tmp_path: Path) -> None:
@@ -109,9 +125,10 @@ async def test_api_key_that_was_replaced_is_gone(tmp_path: Path) -> None:
         await tenant.call("UpdateSubscription", subscription=changed)
 
     await in_server(tmp_path, create)
+    _, sealed = sealed_in(tmp_path)
     await in_server(tmp_path, replace)
 
-    assert [] == left_in_files(tmp_path, API_KEY)
+    assert [] == left_in_files(tmp_path, sealed, API_KEY)
 
 
 async def test_key_is_gone_when_its_time_has_come_and_not_before(
@@ -121,9 +138,14 @@ async def test_key_is_gone_when_its_time_has_come_and_not_before(
     secrets = [new_key(SignatureScheme.STANDARD_WEBHOOKS, Random(number)) for number in range(20)]
     keys = [SigningKey(f"key-{ends:02}", secret, NOW_MS, NOW_MS + ends) for ends, secret in enumerate(secrets)]
     await subscribe(database, subscription_of("a", signing_keys=tuple(keys)))
+    sealed = await database.read(_sealed)
     clock.advance(9)
 
     assert 10 == await Eraser(database, clock=clock).erase_slice()
     await database.close()
 
-    assert secrets[10:] == left_in_files(tmp_path, *secrets)
+    assert sealed[10:] == left_in_files(tmp_path, *sealed, *secrets)
+
+
+def _sealed(tx: Transaction) -> list[str]:
+    return [row["secret"] for row in tx.rows("SELECT secret FROM signing_keys ORDER BY key_id LIMIT 99")]

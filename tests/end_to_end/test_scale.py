@@ -29,6 +29,7 @@ from service.storage.sqlite_connections import SqliteReader, SqliteWriter
 from service.storage.sqlite_file import connect
 from service.validating import Definitions
 from tests.fakes import backlog_of
+from tests.keys import prepare, sealer
 
 NOW_MS = 1_800_000_000_000
 FREE_SLOTS = 1_024
@@ -43,8 +44,10 @@ class CountedDatabase:
     def __init__(self, path: Path) -> None:
         migrate(path)
         self.connection = connect(path)
-        self._writer = SqliteWriter(self.connection, path, log_bytes_max=1 << 30)
-        self._reader = SqliteReader(self.connection, path)
+        keys = sealer()
+        self._writer = SqliteWriter(self.connection, path, log_bytes_max=1 << 30, sealer=keys)
+        self._reader = SqliteReader(self.connection, path, sealer=keys)
+        prepare(self._writer)
         self.instructions = 0
 
     async def write(self, work: Callable[[Transaction], T]) -> T:

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from service.storage.migrations import latest, migrate
 from tests.harness import Client, Received, ServerProcess, running_process, running_receiver
+from tests.keys import KEYS
 from tests.tools import Tenant
 from tidings.v1.notifications_pb2 import NotificationState
 
@@ -73,6 +74,8 @@ async def python(
 async def serve(*arguments: str, folder: Path, **environment: str) -> Ended:
     """Run `serve`, which is expected to refuse, on a free port unless another is given."""
     listen = () if "--listen" in arguments or "TIDINGS_LISTEN" in environment else ("--listen", "127.0.0.1:0")
+    # With keys of its own, so that no word is said of a keyring that was made.
+    environment = {"TIDINGS_KEYRING_KEYS": KEYS, **environment}
     return await run("serve", *listen, *arguments, folder=folder, environment=environment)
 
 
@@ -346,7 +349,9 @@ async def test_signal_ends_an_idle_server_with_0(tmp_path: Path, number: signal.
         code = await asyncio.wait_for(server.process.wait(), 5)
 
     assert 0 == code
-    assert ["server.started", "server.stopping", "server.stopped"] == [line["event"] for line in server.log]
+    assert ["keyring.created", "server.started", "server.stopping", "server.stopped"] == [
+        line["event"] for line in server.log
+    ]
     assert [] == server.other_output
 
 
@@ -400,5 +405,6 @@ async def test_server_listens_on_a_unix_socket_beside_tcp(tmp_path: Path) -> Non
         await server.end()
 
     assert [f"eventTypes/{event_type}"] == [each.name for each in found]
-    assert address in server.log[0]["listen"]
+    started = next(line for line in server.log if line["event"] == "server.started")
+    assert address in started["listen"]
     assert 0 == code

@@ -30,7 +30,7 @@ from tests.harness import (
     running_process,
     running_receiver,
 )
-from tests.schemas.dumps import DUMPS, RECEIVER
+from tests.schemas.dumps import DUMPS, RECEIVER, move, write_keyring
 from tests.tools import call
 
 # Longer than a lane is wide at first, so that some are ready and not claimed.
@@ -131,12 +131,15 @@ async def made_dump() -> str:
     """Return the dump of a database whose server was killed."""
     with TemporaryDirectory() as folder:
         database = Path(folder) / "tidings.db"
+        key = write_keyring(database)
         async with running_receiver(answer) as receiver, running_process(database) as server:
             base = receiver.url.removesuffix("/hooks")
             await live(server.client, base, database)
             made_at_ms = SystemClock().now_ms()
             await server.kill()
         with closing(sqlite3.connect(database)) as connection:
+            move(connection, key, base, RECEIVER)
+            connection.row_factory = None
             lines = "\n".join(connection.iterdump())
     return f"-- {EVENT_TYPE} and others, by {latest()}, at {made_at_ms}\n{lines.replace(base, RECEIVER)}\n"
 

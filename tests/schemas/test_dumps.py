@@ -10,16 +10,18 @@ import pytest
 import sqlite_utils
 
 from service.domain.clock import SystemClock
+from service.storage.keyring_file import default_path
 from service.storage.migrations import MIGRATIONS, migrate
 from tests.harness import PARENT, eventually, read_rows, running_receiver, running_server
-from tests.schemas.dumps import DUMPS, load
+from tests.keys import last_key
+from tests.schemas.dumps import DUMPS, load, urls
 from tests.tools import Tenant
 
 NAMES = [migration.name for migration in MIGRATIONS.pending(sqlite_utils.Database(memory=True))]
 ALL_DUMPS = sorted(DUMPS.glob("*.sql"))
 
 OWED = """
-    SELECT notifications.event_id, subscriptions.url, coalesce(lease_owner, '') <> '' AS is_leased
+    SELECT notifications.event_id, subscriptions.uid, coalesce(lease_owner, '') <> '' AS is_leased
     FROM notifications JOIN subscriptions ON subscriptions.uid = subscription_uid
     WHERE complete_time IS NULL AND subscriptions.delete_time IS NULL
 """
@@ -63,6 +65,8 @@ async def test_database_of_an_earlier_version_goes_on(tmp_path: Path, dump: Path
         base = receiver.url.removesuffix("/hooks")
         load(dump, database, receiver=base, now_ms=SystemClock().now_ms())
         owed = read_rows(database, OWED)
+        with closing(sqlite3.connect(database)) as connection:
+            url_of = urls(connection, last_key(default_path(database)))
         [counts] = read_rows(database, COUNTS)
         attempts = {row["notification_id"]: row["attempts"] for row in read_rows(database, ATTEMPTS)}
         async with running_server(tmp_path, retain_events=FOR_EVER) as client:
@@ -76,7 +80,7 @@ async def test_database_of_an_earlier_version_goes_on(tmp_path: Path, dump: Path
 
             def are_delivered() -> bool:
                 got = {(each.headers["webhook-id"], base + each.path) for each in receiver.received}
-                return {(row["event_id"], row["url"]) for row in owed} <= got
+                return {(row["event_id"], url_of[row["uid"]]) for row in owed} <= got
 
             await eventually(are_delivered, within_s=30)
             await eventually(lambda: none_is_owed(database), within_s=30)

@@ -13,12 +13,14 @@ from typing import Final
 
 import pytest
 
-from service.storage import events, notifications, subscriptions
+from service.storage import events, notifications, sealing, subscriptions
 from service.storage.database import Transaction
+from service.storage.keyring_file import KeyringText
 from service.storage.notifications import NewNotification
 from service.storage.sqlite import run_beside
 from service.storage.sqlite_connections import SqliteWriter
 from tests.fakes import NOW_MS, SECOND_MS, WORKSPACE, FakeClock, event_of, subscription_of
+from tests.keys import KEYS
 from tests.storage.apsw_connections import connect_through
 from tests.storage.vfs import FaultyVfs, Kind, LosingVfs
 
@@ -57,7 +59,12 @@ class Ledger:
 def template(tmp_path: Path) -> Path:
     """A database with one subscription, and nothing that is owed to it."""
     path = tmp_path / "template.db"
-    run_beside(path, lambda tx: subscriptions.insert(tx, subscription_of("s")))
+
+    def work(tx: Transaction) -> None:
+        sealing.prepare(tx, now_ms=NOW_MS)
+        subscriptions.insert(tx, subscription_of("s"))
+
+    run_beside(path, work, keyring=KeyringText(KEYS))
     return path
 
 

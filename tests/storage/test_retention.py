@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from service.storage import events, lanes, notifications, retention, subscriptions
+from service.storage import events, lanes, notifications, retention, sealing, subscriptions
 from service.storage.database import Database, Transaction
 from service.storage.dialect import Dialect, for_postgres, render
 from service.storage.migrations import migrate
@@ -19,6 +19,7 @@ from service.storage.retention import BEGINNING, Limits, Place, Slice
 from service.storage.sqlite_file import connect
 from service.storage.sqlite_transaction import SqliteTransaction
 from tests.fakes import NOW_MS, WORKSPACE, event_of, subscription_of
+from tests.keys import sealer
 from tests.storage.test_portability import statements_of
 
 STATEMENTS: Final = {
@@ -80,7 +81,10 @@ class Counted:
         migrate(path)
         self.connection = connect(path)
         self.connection.row_factory = sqlite3.Row
-        self.tx = SqliteTransaction(self.connection)
+        self.tx = SqliteTransaction(self.connection, sealer())
+        self.connection.execute("BEGIN")
+        sealing.prepare(self.tx, now_ms=NOW_MS)
+        self.connection.execute("COMMIT")
 
     def fill(self, **numbers: int) -> None:
         """Store events, see `fill`."""

@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 
 from service.storage import attempts, changes, events, lanes, notifications
+from service.storage.sqlite_connections import NO_KEYS
 from service.storage.sqlite_transaction import PlainInsert, SqliteTransaction, plain_insert
 
 
@@ -53,7 +54,8 @@ def test_many_rows_are_few_statements() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE TABLE t (a)")
         connection.set_trace_callback(ran.append)
-        SqliteTransaction(connection).each("INSERT INTO t (a) VALUES (:a)", [{"a": number} for number in range(150)])
+        tx = SqliteTransaction(connection, NO_KEYS)
+        tx.each("INSERT INTO t (a) VALUES (:a)", [{"a": number} for number in range(150)])
         connection.set_trace_callback(None)
 
     rows = [statement.count("(") - 1 for statement in ran if statement.startswith("INSERT")]

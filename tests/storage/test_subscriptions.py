@@ -24,6 +24,10 @@ from tests.fakes import NOW_MS, SECRET, WORKSPACE, change, subscribe, subscripti
 GONE: Final = Suspension(NOW_MS + 5, SuspendReason.GONE)
 API_KEY: Final = ApiKey("Authorization", "Bearer of-the-receiver")
 
+SELECT_RECEIVER: Final = """
+    SELECT url, url_rest, headers, api_key_header, api_key_value, sealed_with FROM subscriptions WHERE uid = :uid
+"""
+
 
 async def found(database: Database, uid: str) -> Subscription | None:
     """Return the living subscription of this uid."""
@@ -111,18 +115,21 @@ async def test_only_what_is_disabled_or_suspended_is_unserved(
     assert not await database.write(lambda tx: subscriptions.lock_unserved(tx, "a"))
 
 
-async def test_deletion_erases_the_api_key_and_every_signing_key(database: Database) -> None:
-    """A tombstone needs no secrets."""
-    await subscribe(database, subscription_of("a", api_key=API_KEY), subscription_of("b", api_key=API_KEY))
+async def test_deletion_erases_what_is_known_of_the_receiver_and_every_signing_key(database: Database) -> None:
+    """A tombstone needs no secrets, and nobody needs to know where it was sent."""
+    headers = {"X-Team": "a"}
+    kept = [subscription_of(uid, api_key=API_KEY, headers=headers) for uid in ("a", "b")]
+    await subscribe(database, *kept)
 
     await unsubscribe(database, "a")
 
-    rows = await database.read(
-        lambda tx: tx.rows("SELECT uid, api_key_header, api_key_value FROM subscriptions ORDER BY uid LIMIT 9")
-    )
+    [row] = await database.read(lambda tx: tx.rows(SELECT_RECEIVER, uid="a"))
     keys = await database.read(lambda tx: tx.rows("SELECT subscription_uid FROM signing_keys LIMIT 9"))
-    assert [("a", None, None), ("b", API_KEY.header, API_KEY.value)] == [tuple(dict(row).values()) for row in rows]
+    assert ("", None, "{}", None, None, None) == tuple(dict(row).values())
     assert ["b"] == [row["subscription_uid"] for row in keys]
+    other = await found(database, "b")
+    assert other is not None
+    assert (API_KEY, headers, kept[1].url) == (other.api_key, other.headers, other.url)
 
 
 async def test_only_the_current_key_takes_the_new_scheme(database: Database) -> None:

@@ -348,8 +348,9 @@ class Subscription(_message.Message):
     """Output only. Why it is in this state, in one word: GONE (SUSPENDED after the receiver answered 410), FAILING
     (SUSPENDED after 5 days of nothing but failures), FILTER_TOO_SLOW (ACTIVE, but its filter is shut and matches nothing
     until the subscription is updated), BACKING_OFF (ACTIVE, but its receiver is down or overloaded: one attempt is made
-    after 30 s, 1 min, 2 min, and so on up to every 10 min, until it answers; RetryNotification asks for one now); else
-    empty.
+    after 30 s, 1 min, 2 min, and so on up to every 10 min, until it answers; RetryNotification asks for one now),
+    SECRETS_UNREADABLE (in any state: what the server keeps of url, headers, api_key or signing_keys is damaged; nothing is
+    sent, url ends before its path, and all that can be done is DeleteSubscription and creating it anew); else empty.
     """
     etag: _builtins.str
     """Changes with every change. Sent back with an update or delete, it makes that fail with ETAG_MISMATCH when

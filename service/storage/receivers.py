@@ -1,0 +1,88 @@
+"""What a subscription keeps secret of its receiver, each sealed by itself: where exactly to send, and what to add.
+
+The URL is sealed from its path on; the part before is plain, for people who look after the database, but the seal
+holds for that one only: whoever changes it gets nothing sent there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, LiteralString
+
+from service.domain.keyring import Label
+from service.storage import sealing
+from service.storage.database import Row, Transaction, Value
+from service.storage.encoding import from_text, to_text
+
+COLUMNS: Final[LiteralString] = "uid, url, url_rest, headers, api_key_value, sealed_with"
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where requests go, with which headers, and the value of the API key if there is one."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    api_key_value: str | None = field(repr=False)
+
+
+def seal(tx: Transaction, uid: str, receiver: Receiver) -> dict[str, Value]:
+    """Return the columns of a subscription that say this, sealed by the active key."""
+    key, rng = sealing.active_key(tx), tx.sealer.rng
+    origin, rest = divided(receiver.url)
+    api_key_value = receiver.api_key_value
+    return {
+        "url": origin,
+        "url_rest": key.seal(rest, _url_label(uid, origin), rng=rng),
+        "headers": key.seal(to_text(receiver.headers), _headers_label(uid), rng=rng),
+        "api_key_value": None if api_key_value is None else key.seal(api_key_value, _api_key_label(uid), rng=rng),
+        "sealed_with": key.id,
+    }
+
+
+def open_(tx: Transaction, row: Row) -> Receiver:
+    """Return what the columns of a living subscription say, also one of an earlier version, which is not sealed.
+
+    Raises:
+        SealBroken: one of them is damaged, or was moved there from another row.
+    """
+    if row["sealed_with"] is None:
+        return Receiver(row["url"], from_text(row["headers"]), row["api_key_value"])
+    key, uid = sealing.key_of(tx, row["sealed_with"]), row["uid"]
+    api_key_value = row["api_key_value"]
+    return Receiver(
+        row["url"] + key.open(row["url_rest"] or "", _url_label(uid, row["url"])),
+        from_text(key.open(row["headers"], _headers_label(uid))),
+        None if api_key_value is None else key.open(api_key_value, _api_key_label(uid)),
+    )
+
+
+def open_url(tx: Transaction, row: Row) -> str:
+    """Return the URL alone, from `uid`, `url`, `url_rest` and `sealed_with`.
+
+    Raises:
+        SealBroken: as `open_`.
+    """
+    if row["sealed_with"] is None:
+        return str(row["url"])
+    key = sealing.key_of(tx, row["sealed_with"])
+    return str(row["url"]) + key.open(row["url_rest"] or "", _url_label(row["uid"], row["url"]))
+
+
+def divided(url: str) -> tuple[str, str]:
+    """Return a URL in two parts: up to the port, and from the path or the query on."""
+    _, _, after = url.partition("//")
+    host = min(after.partition("/")[0], after.partition("?")[0], key=len)
+    end = len(url) - len(after) + len(host)
+    return url[:end], url[end:]
+
+
+def _url_label(uid: str, origin: str) -> Label:
+    return Label("url", uid, origin)
+
+
+def _headers_label(uid: str) -> Label:
+    return Label("headers", uid)
+
+
+def _api_key_label(uid: str) -> Label:
+    return Label("api_key", uid)
