@@ -52,6 +52,12 @@ class Settings:
     backlog_max: int = BACKLOG_DEFAULT
     workspace_backlog_max: int = WORKSPACE_BACKLOG_DEFAULT
     metrics_listen: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    allow_plaintext: bool = False
+    reflection: bool = True
+    egress_ca: Path | None = None
     drain_timeout_s: float = 25.0
     retain_events: timedelta = timedelta(days=30)
     retain_request_ids: timedelta = timedelta(hours=72)

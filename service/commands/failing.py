@@ -8,6 +8,7 @@ import click
 import structlog
 
 from service.api.addresses import ListenError
+from service.api.tls import TlsError
 from service.settings import SettingsError
 from service.storage.backup import BackupError
 from service.storage.database import FatalStorageError, OpenError
@@ -15,7 +16,7 @@ from service.storage.database import FatalStorageError, OpenError
 _log = structlog.get_logger()
 
 # What an operator can mend: one sentence says it all.
-_FOR_OPERATORS = (OpenError, BackupError, ListenError, SettingsError, FatalStorageError)
+_FOR_OPERATORS = (OpenError, BackupError, ListenError, SettingsError, TlsError, FatalStorageError)
 
 
 def fail(error: Exception) -> NoReturn:

@@ -178,6 +178,21 @@ async def test_socket_that_a_dead_server_left_behind_is_replaced(tmp_path: Path)
     await server.stop(0)
 
 
+async def test_socket_is_for_its_owner_and_the_group(tmp_path: Path) -> None:
+    """Also where everything else may be read and written by all."""
+    before = os.umask(0)
+    try:
+        server = server_on(f"unix:{tmp_path}/tidings.sock")
+        await server.start()
+        mode = stat.S_IMODE((tmp_path / "tidings.sock").stat().st_mode)
+        umask = os.umask(0)
+    finally:
+        os.umask(before)
+    await server.stop(0)
+
+    assert (0o660, 0) == (mode, umask)
+
+
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
