@@ -317,7 +317,11 @@ def _build_server(
         listen=settings.listen,
         calls=calls,
         tls=tls,
-        limits=ConnectionLimits(connections_max=_share_of_files(CONNECTIONS_MAX)),
+        limits=ConnectionLimits(
+            connections_max=_share_of_files(CONNECTIONS_MAX),
+            age_s=settings.connection_age_s,
+            age_grace_s=settings.connection_age_grace_s,
+        ),
         reflection=settings.reflection,
         servicers=Servicers(
             subscriptions=SubscriptionService(

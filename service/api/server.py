@@ -25,12 +25,12 @@ RECEIVE_BYTES_MAX = 8 * 1024 * 1024
 CONNECTION_AGE_S = 60.0 * 60
 # For streams: time to notice, and to go on over another connection.
 CONNECTION_AGE_GRACE_S = 5.0 * 60
-# Of each address. Services that share channels need one each; each takes a file and some memory.
-CONNECTIONS_MAX = 2_000
+# Of each address.
+CONNECTIONS_MAX = 10_000
+HANDSHAKE_S = 10.0
 # Of each connection: as many as the server takes of any one method. Clients keep the rest until others have ended.
 _STREAMS_MAX = 1_000
 _METADATA_BYTES_MAX = 16 * 1024
-_HANDSHAKE_MS = 10_000
 # A bit for each of grpc's algorithms; the first is that of none.
 _UNCOMPRESSED = 0b1
 # For its owner and the group: who may connect is who may write to it.
@@ -67,12 +67,14 @@ class Servicers:
 class ConnectionLimits:
     """What grpc allows before anything here sees a call.
 
-    `receive_bytes_max` is where it cuts a request off, with RESOURCE_EXHAUSTED: more than the API takes. A connection
-    of `age_s` takes no more calls, and its client makes another; those that run have `age_grace_s` to end.
+    `receive_bytes_max` is where it cuts a request off, with RESOURCE_EXHAUSTED: more than the API takes. Whoever has
+    not got through TLS and HTTP/2's preface after `handshake_s` is cut off too. A connection of `age_s` takes no more
+    calls, and its client makes another; those that run have `age_grace_s` to end, and then get UNAVAILABLE.
     """
 
     receive_bytes_max: int = RECEIVE_BYTES_MAX
     connections_max: int = CONNECTIONS_MAX
+    handshake_s: float = HANDSHAKE_S
     age_s: float = CONNECTION_AGE_S
     age_grace_s: float = CONNECTION_AGE_GRACE_S
 
@@ -190,7 +192,7 @@ def _options(limits: ConnectionLimits) -> tuple[tuple[str, int], ...]:
         ("grpc.max_concurrent_streams", _STREAMS_MAX),
         ("grpc.max_allowed_incoming_connections", limits.connections_max),
         # Whoever connects and then says nothing would be waited for two minutes.
-        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+        ("grpc.server_handshake_timeout_ms", round(limits.handshake_s * 1000)),
         # By default a client that asks more than every 5 minutes whether the server is alive is thrown out, ...
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
