@@ -23,7 +23,7 @@ from service.api.server import SERVICES, ApiServer, ConnectionLimits, Servicers
 from service.domain.clock import SystemClock
 from service.domain.ids import Uuid7Ids
 from service.settings import CALLS_MAX
-from tests.http2 import connected
+from tests.http2 import SETTINGS_TIMEOUT, connected
 from tidings.v1.event_types_pb2_grpc import EventTypeServiceServicer
 from tidings.v1.notifications_pb2_grpc import NotificationServiceServicer
 from tidings.v1.publishing_pb2 import PublishRequest, PublishResponse
@@ -392,6 +392,21 @@ async def test_connection_that_does_not_begin_is_closed(said: bytes) -> None:
     await server.stop(0)
 
     assert 7 == after.matched_count
+
+
+async def test_client_that_does_not_acknowledge_the_limits_is_cut_off() -> None:
+    """Until then grpc would not hold it to them."""
+    server = server_on(ANY_PORT, limits=ConnectionLimits(settings_s=0.1))
+    [address] = await server.start()
+
+    async with asyncio.timeout(PATIENCE_S), connected(address, acknowledges=False) as connection:
+        await connection.closed.wait()
+    async with channel_to(address) as channel:
+        other = await publish(channel)
+    await server.stop(0)
+
+    assert SETTINGS_TIMEOUT == connection.goaway
+    assert 7 == other.matched_count
 
 
 async def test_connections_over_the_limit_are_closed_and_their_places_given_to_the_next() -> None:
