@@ -14,10 +14,14 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 import trustme
 from aiohttp import web
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from service.storage.migrations import latest, migrate
 from tests.certificates import pair
@@ -436,3 +440,32 @@ async def test_address_that_others_reach_is_listened_on_with_a_reason(tmp_path: 
 
     assert started["listen"][1].startswith("0.0.0.0:")
     assert ("--tls" not in arguments) == ("metrics_listen" in started)
+
+
+async def test_certificate_is_renewed_without_a_restart(tmp_path: Path) -> None:
+    """With one line in the log; calls that were under way over the old one are answered."""
+    old, new = trustme.CA(), trustme.CA()
+    certificate, key = pair(old, "127.0.0.1").write(tmp_path)
+    arguments = ("--tls-cert", str(certificate), "--tls-key", str(key))
+
+    async def connected_over(authority: trustme.CA, address: str) -> grpc.aio.Channel:
+        credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+        options = (("grpc.use_local_subchannel_pool", 1),)
+        channel = grpc.aio.secure_channel(address, credentials, options=options)
+        health: Any = HealthStub(channel)
+        await health.Check(HealthCheckRequest(), timeout=PATIENCE_S)
+        return channel
+
+    async with running_process(tmp_path / "tidings.db", *arguments) as server:
+        before = await connected_over(old, server.address)
+        pair(new, "127.0.0.1").write(tmp_path)
+        after = await connected_over(new, server.address)
+        health: Any = HealthStub(before)
+        still = (await health.Check(HealthCheckRequest(), timeout=PATIENCE_S)).status
+        await before.close()
+        await after.close()
+        await server.stop()
+
+    assert HealthCheckResponse.SERVING == still
+    assert [str(certificate)] == [line["certificate"] for line in server.log if line["event"] == "tls.reloaded"]
+    assert [] == server.other_output
