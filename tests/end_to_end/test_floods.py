@@ -28,6 +28,7 @@ from tests.http2 import (
     END_HEADERS,
     ENHANCE_YOUR_CALM,
     HEADERS,
+    NO_ERROR,
     PING,
     PREFACE,
     REFUSED_STREAM,
@@ -175,14 +176,14 @@ async def test_10000_streams_over_some_connections_are_borne(target: Target, pat
 
 
 async def test_10000_streams_over_one_connection_are_refused_but_for_1000(target: Target) -> None:
-    """By REFUSED_STREAM, which clients take as: not begun, try again. Or the connection ends: it was warned."""
+    """By REFUSED_STREAM, which clients take as: not begun, try again. When busy, grpc ends begun ones too."""
     async with withstanding(target) as address, connected(address) as connection:
         await connection.settle()
         await open_streams(connection, PUBLISH, STREAMS)
-        await connection.settle()
-        await eventually(lambda: connection.resets[REFUSED_STREAM] >= STREAMS - 1_000 or connection.is_closed)
+        await eventually(lambda: connection.resets.total() >= STREAMS - 1_000)
 
-    assert connection.resets[REFUSED_STREAM] <= STREAMS - 1_000
+    assert {NO_ERROR, REFUSED_STREAM} >= set(connection.resets)
+    assert connection.resets[REFUSED_STREAM] > 0
 
 
 async def test_10000_streams_of_a_client_that_acknowledges_no_settings_are_borne(target: Target) -> None:
