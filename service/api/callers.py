@@ -4,14 +4,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from service.domain.access import UNLIMITED, Actor, Grant
+from service.domain.credentials import Credential
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a call, and what they may do."""
+    """Who makes a call, and what they may do. Without a credential it is everybody, as `--dev` sees them."""
 
     actor: Actor
     grant: Grant
+    credential: Credential | None = None
 
 
 _caller: ContextVar[Caller] = ContextVar("caller")

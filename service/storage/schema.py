@@ -374,8 +374,9 @@ V4: Final[tuple[LiteralString, ...]] = (
         after TEXT
     )
     """,
-    "CREATE INDEX audit_log_by_time ON audit_log (time)",
-    "CREATE INDEX audit_log_by_workspace ON audit_log (workspace, time)",
+    "CREATE INDEX audit_log_by_time ON audit_log (time, number)",
+    "CREATE INDEX audit_log_by_workspace ON audit_log (workspace, time, number)",
+    "CREATE INDEX audit_log_by_resource ON audit_log (resource, time, number)",
     # Filters cost every event of their workspace, so there is a limit to their number.
     "CREATE INDEX subscriptions_with_filter ON subscriptions (workspace) WHERE filter <> '' AND delete_time IS NULL",
 )
