@@ -38,6 +38,9 @@ _STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
+# Whether it can be used is found out by who reads it.
+_PEM = click.Path(path_type=Path)
+
 _database = database_option(help="The SQLite file that holds everything. It is created when it does not exist.")
 
 
@@ -56,6 +59,40 @@ def main() -> None:
     default=("127.0.0.1:50051",),
     metavar="ADDRESS",
     help="Where to answer gRPC: host:port, [ipv6]:port or unix:path. May be repeated.",
+)
+@option(
+    "--tls-cert",
+    envvar="TIDINGS_TLS_CERT",
+    type=_PEM,
+    metavar="FILE",
+    help="Encrypt every connection but those of unix sockets: the PEM file of the server's certificate and what leads "
+    "to its authority. Read again when it changes.",
+)
+@option(
+    "--tls-key",
+    envvar="TIDINGS_TLS_KEY",
+    type=_PEM,
+    metavar="FILE",
+    help="The PEM file of the certificate's private key.",
+)
+@option(
+    "--tls-client-ca",
+    envvar="TIDINGS_TLS_CLIENT_CA",
+    type=_PEM,
+    metavar="FILE",
+    help="Take no client without a certificate of these authorities: a PEM file.",
+)
+@option(
+    "--allow-plaintext",
+    envvar="TIDINGS_ALLOW_PLAINTEXT",
+    is_flag=True,
+    help="Listen without encryption also where others can connect: for a server behind a proxy or mesh that ends TLS.",
+)
+@option(
+    "--reflection/--no-reflection",
+    envvar="TIDINGS_REFLECTION",
+    default=True,
+    help="Whether clients such as grpcurl may ask what the server can do.",
 )
 @option(
     "--dev",
@@ -81,6 +118,13 @@ def main() -> None:
     multiple=True,
     type=click.IntRange(1, 65535),
     help="A port that may be called, beside 80, 443, 8080 and 8443. May be repeated.",
+)
+@option(
+    "--egress-ca",
+    envvar="TIDINGS_EGRESS_CA",
+    type=_PEM,
+    metavar="FILE",
+    help="A PEM file of authorities that receivers' certificates may be signed by, beside the system's.",
 )
 @option(
     "--allow-unknown-event-types",
@@ -124,7 +168,8 @@ def main() -> None:
     "--metrics-listen",
     envvar="TIDINGS_METRICS_LISTEN",
     metavar="ADDRESS",
-    help="Where to answer GET /metrics, without encryption: host:port or [ipv6]:port. Without it, nowhere.",
+    help="Where to answer GET /metrics, without encryption: host:port or [ipv6]:port. Without it, nowhere. Others "
+    "than loopback need --allow-plaintext.",
 )
 @option(
     "--drain-timeout",

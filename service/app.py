@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import resource
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
+from pathlib import Path
 from random import Random, SystemRandom
 
 import structlog
@@ -19,8 +21,9 @@ from service.api.explaining import Explanations
 from service.api.limits import CallLimits
 from service.api.notifications import NotificationService
 from service.api.publishing import PublishService
-from service.api.server import ApiServer, Servicers
+from service.api.server import CONNECTIONS_MAX, ApiServer, ConnectionLimits, Servicers
 from service.api.subscriptions import SubscriptionService
+from service.api.tls import Tls, TlsFiles
 from service.authenticating import Credentials
 from service.backlog import Backlog
 from service.cataloguing import EventTypes
@@ -35,6 +38,7 @@ from service.delivery.resealer import Resealer
 from service.delivery.retention import Retained, Retention
 from service.delivery.sweeper import Sweeper
 from service.delivery.transport import HttpTransport, Transport
+from service.delivery.trust import TrustError, trusting
 from service.domain.clock import SystemClock
 from service.domain.destinations import DestinationPolicy, parse_destination_policy
 from service.domain.ids import Uuid7Ids
@@ -87,10 +91,12 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
         OpenError: the database cannot be opened.
         ListenError: an address cannot be had, or must not be used without encryption.
         KeyringInvalid: two keyrings are named.
-        SettingsError: an allowed destination or port makes no sense.
+        TlsError: the server's certificate cannot be used.
+        SettingsError: an allowed destination or port makes no sense, or options do not go together.
         FatalStorageError: the database's storage broke while the server ran.
     """
     _check_plaintext_allowed(settings)
+    tls = _build_tls(settings)
     destinations = _destination_policy(settings)
     at_point = pass_by if settings.crash_at is None else crash_at(settings.crash_at)
     broken: list[FatalStorageError] = []
@@ -118,7 +124,7 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
             _log.warning("disk.without_ballast", database=str(settings.database.absolute()))
         transport = _build_transport(settings, destinations)
         stack.push_async_callback(transport.close)
-        server = _build_server(settings, database, transport, destinations, metrics, at_point)
+        server = _build_server(settings, database, transport, destinations, metrics, tls, at_point)
         # Nothing is accepted before it is known how much waits already.
         await server.backlog.count()
         metrics_address = await _start_metrics(settings.metrics_listen, metrics, stack)
@@ -163,12 +169,33 @@ async def serve(settings: Settings, *, stopping: asyncio.Event, on_started: Call
 
 
 def _check_plaintext_allowed(settings: Settings) -> None:
-    for address in settings.listen:
-        if not settings.dev and not is_loopback(address):
+    if settings.dev or settings.allow_plaintext:
+        return
+    for address in settings.listen if settings.tls_cert is None else ():
+        if not is_loopback(address):
             raise ListenError(
-                f"will not listen on {address} without encryption: only loopback addresses and unix sockets are "
-                "allowed, or any address with --dev"
+                f"will not listen on {address} without encryption: give --tls-cert and --tls-key, or --allow-plaintext "
+                "where a proxy or mesh encrypts; loopback addresses and unix sockets need neither"
             )
+    if settings.metrics_listen is not None and not is_loopback(settings.metrics_listen):
+        raise ListenError(
+            f"will not serve metrics on {settings.metrics_listen}, where others can read them: they are never "
+            "encrypted and need no password, so give a loopback address, or --allow-plaintext"
+        )
+
+
+def _build_tls(settings: Settings) -> Tls | None:
+    match settings.tls_cert, settings.tls_key, settings.tls_client_ca:
+        case None, None, None:
+            return None
+        case None, None, _:
+            raise SettingsError("--tls-client-ca needs --tls-cert and --tls-key beside it")
+        case None, _, _:
+            raise SettingsError("--tls-key needs --tls-cert beside it")
+        case _, None, _:
+            raise SettingsError("--tls-cert needs --tls-key beside it")
+        case certificate, key, client_authorities:
+            return Tls(TlsFiles(certificate, key, client_authorities), clock=SystemClock())
 
 
 async def _start_metrics(listen: str | None, metrics: Metrics, stack: contextlib.AsyncExitStack) -> str | None:
@@ -204,7 +231,15 @@ def _build_transport(settings: Settings, destinations: DestinationPolicy) -> Htt
         destinations,
         user_agent=f"Tidings/{version('tidings-server')}",
         connect_timeout_s=settings.connect_timeout_s,
+        tls=_receivers_tls(settings.egress_ca),
     )
+
+
+def _receivers_tls(authorities: Path | None) -> ssl.SSLContext:
+    try:
+        return trusting(authorities)
+    except TrustError as error:
+        raise SettingsError(f"--egress-ca: {error}") from error
 
 
 def _build_server(
@@ -213,6 +248,7 @@ def _build_server(
     transport: Transport,
     destinations: DestinationPolicy,
     metrics: Metrics,
+    tls: Tls | None,
     at_point: AtPoint,
 ) -> _Server:
     clock, secret_rng = SystemClock(), SystemRandom()
@@ -250,7 +286,7 @@ def _build_server(
         ids=ids,
         owner=ids.new(),
         lease_s=settings.lease_s,
-        slots=_slots(settings.delivery_slots),
+        slots=_share_of_files(settings.delivery_slots),
         on_recorded=on_recorded,
     )
     metrics.watch_deliveries(
@@ -295,6 +331,13 @@ def _build_server(
     api = ApiServer(
         listen=settings.listen,
         calls=calls,
+        tls=tls,
+        limits=ConnectionLimits(
+            connections_max=_share_of_files(CONNECTIONS_MAX),
+            age_s=settings.connection_age_s,
+            age_grace_s=settings.connection_age_grace_s,
+        ),
+        reflection=settings.reflection,
         servicers=Servicers(
             subscriptions=SubscriptionService(
                 subscriptions,
@@ -392,8 +435,8 @@ def _log_mismatch(event: Event, violations: int) -> None:
     )
 
 
-def _slots(most: int) -> int:
-    """Return how many requests may be under way: each takes a file, and the other three quarters are for the rest."""
+def _share_of_files(most: int) -> int:
+    """Return how many connections of one kind there may be: each takes a file, so no kind may have over a quarter."""
     _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
     return most if hard_limit == resource.RLIM_INFINITY else max(1, min(most, hard_limit // 4))

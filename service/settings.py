@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from service.api.limits import CallsMax
+from service.api.server import CONNECTION_AGE_GRACE_S, CONNECTION_AGE_S
 
 PAYLOAD_BYTES_DEFAULT = 256 * 1024
 PAYLOAD_BYTES_HARD_MAX = 1024 * 1024
@@ -57,6 +58,12 @@ class Settings:
     keyring_keys: str | None = field(default=None, repr=False)
     """The keys themselves, from the environment: no option, for everybody may read a process's arguments."""
 
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    allow_plaintext: bool = False
+    reflection: bool = True
+    egress_ca: Path | None = None
     drain_timeout_s: float = 25.0
     retain_events: timedelta = timedelta(days=30)
     retain_request_ids: timedelta = timedelta(hours=72)
@@ -70,6 +77,9 @@ class Settings:
     request_bytes_max: int = 4 * 1024 * 1024
     lease_s: float = 60.0
     """Longer than the longest attempt_timeout, 30 s, with time to record the outcome."""
+    connection_age_s: float = CONNECTION_AGE_S
+    connection_age_grace_s: float = CONNECTION_AGE_GRACE_S
+    """For the calls of a connection that is too old. Those that do not end can go on over another one."""
     connect_timeout_s: float = 5.0
     matchers_max: int = 1_000
     """Workspaces whose subscriptions are kept ready for matching."""

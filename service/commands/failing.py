@@ -9,6 +9,7 @@ import click
 import structlog
 
 from service.api.addresses import ListenError
+from service.api.tls import TlsError
 from service.domain.errors import CallerError, Unavailable
 from service.domain.keyring import KeyringInvalid
 from service.domain.masking import masked
@@ -19,7 +20,16 @@ from service.storage.database import FatalStorageError, OpenError
 _log = structlog.get_logger()
 
 # What an operator can mend: one sentence says it all.
-_FOR_OPERATORS = (OpenError, BackupError, KeyringInvalid, ListenError, SettingsError, Unavailable, FatalStorageError)
+_FOR_OPERATORS = (
+    OpenError,
+    BackupError,
+    KeyringInvalid,
+    ListenError,
+    SettingsError,
+    TlsError,
+    Unavailable,
+    FatalStorageError,
+)
 
 
 class MaskingGroup(click.Group):

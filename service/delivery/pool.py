@@ -6,7 +6,7 @@ It knows connections and the guard that makes their sockets. It does not know re
 import asyncio
 import ssl
 from collections import defaultdict
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 from service.delivery.connections import Connection
@@ -32,7 +32,7 @@ class Pool:
 
     Args:
         connector: makes the sockets. Closed with the pool.
-        tls: the context that verifies receivers, in place of one with the system's authorities.
+        tls: the context that verifies receivers.
         connect_timeout_s: the limit for name resolution, TCP and TLS together.
         body_bytes_max: how much of a response's body a connection reads.
         idle_s: how long a connection that nobody uses is kept.
@@ -43,14 +43,14 @@ class Pool:
         self,
         connector: GuardedConnector,
         *,
-        tls: ssl.SSLContext | None,
+        tls: ssl.SSLContext,
         connect_timeout_s: float,
         body_bytes_max: int,
         idle_s: float = 15.0,
         idle_max: int = 1024,
     ) -> None:
         self._connector = connector
-        self._tls = tls or _system_authorities()
+        self._tls = tls
         self._connect_timeout_s = connect_timeout_s
         self._body_bytes_max = body_bytes_max
         self._idle_s = idle_s
@@ -146,11 +146,3 @@ class Pool:
         # The one that was given back first is the first of its list.
         oldest_s = min((kept[0].idle_since_s for kept in self._idle.values()), default=None)
         self._next_look = None if oldest_s is None else self._loop.call_at(oldest_s + self._idle_s, self._close_idle)
-
-
-@cache
-def _system_authorities() -> ssl.SSLContext:
-    """Return what verifies receivers. Read once: it takes some 20 ms from the disk."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(("http/1.1",))
-    return context

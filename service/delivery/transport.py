@@ -7,6 +7,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Iterable
+from functools import cache
 from typing import Protocol
 
 from aiohttp.abc import AbstractResolver
@@ -16,6 +17,7 @@ from service.delivery.egress import Call, DestinationRefused, GuardedConnector
 from service.delivery.pool import NotConnected, Origin, Pool
 from service.delivery.responses import AnswerUnreadable, Response
 from service.delivery.targets import HeadWriter, read_target
+from service.delivery.trust import trusting
 from service.domain.destinations import DestinationPolicy
 from service.domain.outcomes import KEPT_BODY_BYTES_MAX, Reply, Request, Unreachable, UnreachableKind
 
@@ -69,7 +71,7 @@ class HttpTransport:
         self._loop = asyncio.get_running_loop()
         self._pool = Pool(
             GuardedConnector(policy, resolver=resolver),
-            tls=tls,
+            tls=tls or _system_authorities(),
             connect_timeout_s=connect_timeout_s,
             body_bytes_max=body_bytes_max,
         )
@@ -184,3 +186,9 @@ def _tls_problem(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the receiver's certificate is not accepted: {error.verify_message}"
     return f"TLS failed: {error.reason or error.strerror}"
+
+
+@cache
+def _system_authorities() -> ssl.SSLContext:
+    """Return what verifies receivers where nothing else is said."""
+    return trusting()

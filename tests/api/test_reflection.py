@@ -8,6 +8,8 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2 import (
     ExtensionRequest,
     ServerReflectionRequest,
@@ -41,9 +43,8 @@ REQUEST_BYTES_MAX = 4 * 1024 * 1024
 both_versions = pytest.mark.parametrize("version", ["v1", "v1alpha"])
 
 
-@pytest.fixture
-async def address() -> AsyncIterator[str]:
-    """Where a server listens that implements nothing but what every server has."""
+def server_with(**options: Any) -> ApiServer:
+    """Make a server that implements nothing but what every server has."""
     clock = SystemClock()
     servicers = Servicers(
         subscriptions=SubscriptionServiceServicer(),
@@ -58,7 +59,13 @@ async def address() -> AsyncIterator[str]:
         limits=CallLimits(CALLS_MAX),
         request_bytes_max=REQUEST_BYTES_MAX,
     )
-    server = ApiServer(listen=("127.0.0.1:0",), calls=calls, servicers=servicers)
+    return ApiServer(listen=("127.0.0.1:0",), calls=calls, servicers=servicers, **options)
+
+
+@pytest.fixture
+async def address() -> AsyncIterator[str]:
+    """Where a server listens."""
+    server = server_with()
     [bound] = await server.start()
     server.set_serving()
     yield bound
@@ -267,3 +274,25 @@ async def test_grpcurl_calls_and_shows_error_details(address: str, grpcurl: str)
     assert "Message: tidings.v1.PublishService/Publish is not implemented by this version" in refused
     assert '"@type": "type.googleapis.com/google.rpc.ErrorInfo"' in refused
     assert '"reason": "UNIMPLEMENTED"' in refused
+
+
+@both_versions
+async def test_server_without_reflection_answers_that_it_has_none(version: str) -> None:
+    """As a server that never heard of it does, so that grpcurl says so; health goes on."""
+    server = server_with(reflection=False)
+    [bound] = await server.start()
+    async with grpc.aio.insecure_channel(bound) as channel:
+        ask: Any = channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ask(timeout=PATIENCE_S).read()
+        health: Any = HealthStub(channel)
+        status = (await health.Check(HealthCheckRequest(), timeout=PATIENCE_S)).status
+    listed = await asyncio.create_subprocess_exec(
+        *(grpcurl_path(), "-plaintext", bound, "list"), stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await listed.communicate()
+    await server.stop(0)
+
+    assert grpc.StatusCode.UNIMPLEMENTED == caught.value.code()
+    assert HealthCheckResponse.NOT_SERVING == status
+    assert "server does not support the reflection API" in said.decode()

@@ -20,10 +20,11 @@ from service.api.addresses import ListenError, is_loopback, parse_address
 from service.api.authentication import Authentication
 from service.api.calls import Calls
 from service.api.limits import CallLimits
-from service.api.server import SERVICES, ApiServer, Servicers
+from service.api.server import SERVICES, ApiServer, ConnectionLimits, Servicers
 from service.domain.clock import SystemClock
 from service.domain.ids import Uuid7Ids
 from service.settings import CALLS_MAX
+from tests.http2 import SETTINGS_TIMEOUT, connected
 from tidings.v1.event_types_pb2_grpc import EventTypeServiceServicer
 from tidings.v1.notifications_pb2_grpc import NotificationServiceServicer
 from tidings.v1.publishing_pb2 import PublishRequest, PublishResponse
@@ -53,7 +54,7 @@ class Publishing(PublishServiceServicer):
         return await self._answer(request)
 
 
-def server_on(*listen: str, answer: Publish = accept) -> ApiServer:
+def server_on(*listen: str, answer: Publish = accept, limits: ConnectionLimits | None = None) -> ApiServer:
     """Make a server that is not started."""
     clock = SystemClock()
     servicers = Servicers(
@@ -69,7 +70,7 @@ def server_on(*listen: str, answer: Publish = accept) -> ApiServer:
         limits=CallLimits(CALLS_MAX),
         request_bytes_max=REQUEST_BYTES_MAX,
     )
-    return ApiServer(listen=listen, calls=calls, servicers=servicers)
+    return ApiServer(listen=listen, calls=calls, servicers=servicers, limits=limits or ConnectionLimits())
 
 
 @asynccontextmanager
@@ -181,6 +182,21 @@ async def test_socket_that_a_dead_server_left_behind_is_replaced(tmp_path: Path)
     async with channel_to(f"unix:{path}") as channel:
         assert 7 == (await publish(channel)).matched_count
     await server.stop(0)
+
+
+async def test_socket_is_for_its_owner_and_the_group(tmp_path: Path) -> None:
+    """Also where everything else may be read and written by all."""
+    before = os.umask(0)
+    try:
+        server = server_on(f"unix:{tmp_path}/tidings.sock")
+        await server.start()
+        mode = stat.S_IMODE((tmp_path / "tidings.sock").stat().st_mode)
+        umask = os.umask(0)
+    finally:
+        os.umask(before)
+    await server.stop(0)
+
+    assert (0o660, 0) == (mode, umask)
 
 
 @pytest.mark.parametrize(
@@ -366,3 +382,74 @@ async def test_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None
 
     with pytest.raises(ListenError, match="permission denied"):
         await server_on(f"unix:{tmp_path}/tidings.sock").start()
+
+
+@pytest.mark.parametrize("said", [b"", b"PRI * HTTP/2.0"], ids=["nothing", "half of the preface"])
+async def test_connection_that_does_not_begin_is_closed(said: bytes) -> None:
+    """It takes the place of one that would."""
+    server = server_on(ANY_PORT, limits=ConnectionLimits(handshake_s=0.1))
+    [address] = await server.start()
+
+    async with asyncio.timeout(PATIENCE_S), connected(address, opening=said) as connection:
+        await connection.closed.wait()
+        async with channel_to(address) as channel:
+            after = await publish(channel)
+    await server.stop(0)
+
+    assert 7 == after.matched_count
+
+
+async def test_client_that_does_not_acknowledge_the_limits_is_cut_off() -> None:
+    """Until then grpc would not hold it to them."""
+    server = server_on(ANY_PORT, limits=ConnectionLimits(settings_s=0.1))
+    [address] = await server.start()
+
+    async with asyncio.timeout(PATIENCE_S), connected(address, acknowledges=False) as connection:
+        await connection.closed.wait()
+    async with channel_to(address) as channel:
+        other = await publish(channel)
+    await server.stop(0)
+
+    assert SETTINGS_TIMEOUT == connection.goaway
+    assert 7 == other.matched_count
+
+
+async def test_connections_over_the_limit_are_closed_and_their_places_given_to_the_next() -> None:
+    """Those that are there go on."""
+    server = server_on(ANY_PORT, limits=ConnectionLimits(connections_max=2))
+    [address] = await server.start()
+
+    async with channel_to(address) as first, connected(address) as second:
+        await publish(first)
+        await second.settle()
+        async with connected(address) as third:
+            await third.settle()
+            refused = third.is_closed
+        still = (await publish(first)).matched_count
+        second.writer.transport.abort()
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                async with connected(address) as fourth:
+                    await fourth.settle()
+                    if not fourth.is_closed:
+                        break
+    await server.stop(0)
+
+    assert refused
+    assert 7 == still
+
+
+async def test_calls_go_on_over_another_connection_when_one_is_too_old() -> None:
+    """Without an error: the client was told to make another one."""
+    server = server_on(ANY_PORT, limits=ConnectionLimits(age_s=0.1))
+    [address] = await server.start()
+    peers: set[str] = set()
+
+    async with channel_to(address) as channel, asyncio.timeout(PATIENCE_S):
+        with capture_logs() as log:
+            while len(peers) < 3:
+                await publish(channel)
+                peers = {line["peer"] for line in log}
+    await server.stop(0)
+
+    assert {"OK"} == {line["code"] for line in log}

@@ -10,6 +10,7 @@ import pytest
 from service.delivery.connections import Connection
 from service.delivery.egress import Call, GuardedConnector
 from service.delivery.pool import NotConnected, Origin, Pool
+from service.delivery.trust import trusting
 from service.domain.destinations import parse_destination_policy
 from tests.raw_receivers import OK, Receiver, answering, held_connections, receiving, stall
 
@@ -19,7 +20,7 @@ HEAD = b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
 @asynccontextmanager
 async def pooling(**options: Any) -> AsyncIterator[Pool]:
     connector = GuardedConnector(parse_destination_policy(dev=True))
-    given = {"tls": None, "connect_timeout_s": 5.0, "body_bytes_max": 100, **options}
+    given = {"tls": trusting(), "connect_timeout_s": 5.0, "body_bytes_max": 100, **options}
     pool = Pool(connector, **given)
     try:
         yield pool

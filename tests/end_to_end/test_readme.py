@@ -69,7 +69,7 @@ def default_cell(default: object) -> str:
     """Return a default as the table writes it."""
     if isinstance(default, tuple):
         return " ".join(f"`{value}`" for value in default) or "none"
-    return {"False": "off", "None": "none"}.get(str(default), f"`{default}`")
+    return {"False": "off", "True": "on", "None": "none"}.get(str(default), f"`{default}`")
 
 
 @pytest.fixture(autouse=True)

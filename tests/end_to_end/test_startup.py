@@ -14,11 +14,17 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
+import trustme
 from aiohttp import web
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from service.storage.migrations import latest, migrate
+from tests.certificates import pair
 from tests.harness import Client, Received, ServerProcess, running_process, running_receiver
 from tests.keys import KEYS
 from tests.tools import Tenant
@@ -243,6 +249,21 @@ async def test_port_in_use_is_refused(tmp_path: Path) -> None:
         (["--listen", "127.0.0.1:65536"], "an address is host:port"),
         (["--listen", "unix:missing/socket"], "its folder does not exist"),
         (["--listen", "192.0.2.1:0", "--dev"], "cannot listen on 192.0.2.1:0"),
+        (["--metrics-listen", "0.0.0.0:0"], "will not serve metrics on 0.0.0.0:0, where others can read them"),
+        (
+            ["--metrics-listen", "[::]:0", "--tls-cert", "server.pem", "--tls-key", "server.key"],
+            "will not serve metrics on [::]:0, where others can read them",
+        ),
+        (["--tls-cert", "server.pem"], "--tls-cert needs --tls-key beside it"),
+        (["--tls-key", "server.key"], "--tls-key needs --tls-cert beside it"),
+        (["--tls-client-ca", "clients.pem"], "--tls-client-ca needs --tls-cert and --tls-key beside it"),
+        (
+            ["--tls-cert", "server.pem", "--tls-key", "server.key"],
+            "cannot read server.pem: no such file or directory",
+        ),
+        (["--egress-ca", "missing.pem"], "--egress-ca: cannot read missing.pem: no such file or directory"),
+        (["--egress-ca", "."], "--egress-ca: cannot read .: is a directory"),
+        (["--egress-ca", __file__], f"--egress-ca: {__file__} holds no certificate in PEM"),
         (["--allow-destination", "http://receiver"], '"http://receiver" is not a network such as 10.1.0.0/16'),
         (["--allow-destination", "10.0.0.1/8"], "has host bits set"),
         (["--allow-destination", "a_b"], '"a_b" is not a destination'),
@@ -317,6 +338,8 @@ WRONG_ENVIRONMENT = [
     ("TIDINGS_DATABASE", "missing/tidings.db", 1, "there is no folder"),
     ("TIDINGS_LISTEN", "0.0.0.0:0", 1, "will not listen on 0.0.0.0:0 without encryption"),
     ("TIDINGS_LISTEN", "127.0.0.1:0 [::]:0", 1, "will not listen on [::]:0 without encryption"),
+    ("TIDINGS_TLS_CLIENT_CA", "missing.pem", 1, "--tls-client-ca needs --tls-cert"),
+    ("TIDINGS_REFLECTION", "perhaps", 2, "'perhaps' is not a valid boolean"),
     ("TIDINGS_DEV", "maybe", 2, "'maybe' is not a valid boolean"),
     ("TIDINGS_HTTPS_ONLY", "2", 2, "'2' is not a valid boolean"),
     ("TIDINGS_ALLOW_UNKNOWN_EVENT_TYPES", "x", 2, "'x' is not a valid boolean"),
@@ -408,3 +431,47 @@ async def test_server_listens_on_a_unix_socket_beside_tcp(tmp_path: Path) -> Non
     started = next(line for line in server.log if line["event"] == "server.started")
     assert address in started["listen"]
     assert 0 == code
+
+
+@pytest.mark.parametrize("arguments", [["--allow-plaintext"], ["--dev"], ["--tls"]], ids=lambda each: each[0])
+async def test_address_that_others_reach_is_listened_on_with_a_reason(tmp_path: Path, arguments: list[str]) -> None:
+    """A proxy that encrypts, development, or encryption here; metrics, which have none, need one of the former."""
+    certificate, key = pair(trustme.CA(), "127.0.0.1").write(tmp_path)
+    given = {
+        "--tls": ["--tls-cert", str(certificate), "--tls-key", str(key)],
+    }.get(arguments[0], [*arguments, "--metrics-listen", "0.0.0.0:0"])
+
+    async with running_process(tmp_path / "tidings.db", "--listen", "0.0.0.0:0", *given, dev=False) as server:
+        [started] = [line for line in server.log if line["event"] == "server.started"]
+
+    assert started["listen"][1].startswith("0.0.0.0:")
+    assert ("--tls" not in arguments) == ("metrics_listen" in started)
+
+
+async def test_certificate_is_renewed_without_a_restart(tmp_path: Path) -> None:
+    """With one line in the log; calls that were under way over the old one are answered."""
+    old, new = trustme.CA(), trustme.CA()
+    certificate, key = pair(old, "127.0.0.1").write(tmp_path)
+    arguments = ("--tls-cert", str(certificate), "--tls-key", str(key))
+
+    async def connected_over(authority: trustme.CA, address: str) -> grpc.aio.Channel:
+        credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+        options = (("grpc.use_local_subchannel_pool", 1),)
+        channel = grpc.aio.secure_channel(address, credentials, options=options)
+        health: Any = HealthStub(channel)
+        await health.Check(HealthCheckRequest(), timeout=PATIENCE_S)
+        return channel
+
+    async with running_process(tmp_path / "tidings.db", *arguments) as server:
+        before = await connected_over(old, server.address)
+        pair(new, "127.0.0.1").write(tmp_path)
+        after = await connected_over(new, server.address)
+        health: Any = HealthStub(before)
+        still = (await health.Check(HealthCheckRequest(), timeout=PATIENCE_S)).status
+        await before.close()
+        await after.close()
+        await server.stop()
+
+    assert HealthCheckResponse.SERVING == still
+    assert [str(certificate)] == [line["certificate"] for line in server.log if line["event"] == "tls.reloaded"]
+    assert [] == server.other_output
