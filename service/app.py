@@ -52,6 +52,7 @@ from service.storage.subscriptions import Rule
 from service.subscribing import Subscriptions
 from service.telemetry.exposition import MetricsServer
 from service.telemetry.metrics import Metrics
+from service.turns import Turns
 from service.validating import Definitions
 from service.watching import ChangeFeed, Watches
 
@@ -259,7 +260,7 @@ def _build_server(
         on_sweep=sweeper.wake,
         allow_unknown_event_types=settings.allow_unknown_event_types,
     )
-    definitions = Definitions(database)
+    definitions, turns = Definitions(database), Turns()
 
     def on_mismatch(event: Event, violations: int) -> None:
         _log_mismatch(event, violations)
@@ -267,7 +268,7 @@ def _build_server(
 
     publisher = Publisher(
         database,
-        Matchers(database, workspaces_max=settings.matchers_max, on_filter_shut=_log_filter_shut),
+        Matchers(database, workspaces_max=settings.matchers_max, on_filter_shut=_log_filter_shut, turns=turns),
         definitions,
         backlog=backlog,
         clock=clock,
@@ -304,6 +305,7 @@ def _build_server(
                         clock=clock,
                         rng=secret_rng,
                         allow_unknown_event_types=settings.allow_unknown_event_types,
+                        turns=turns,
                     ),
                     publisher,
                     subscriptions,
