@@ -19,6 +19,10 @@ from service.settings import (
     PAYLOAD_BYTES_DEFAULT,
     PAYLOAD_BYTES_HARD_MAX,
     WORKSPACE_BACKLOG_DEFAULT,
+    WORKSPACE_BYTES_PER_SECOND_DEFAULT,
+    WORKSPACE_EVENTS_PER_SECOND_DEFAULT,
+    WORKSPACE_FILTERS_DEFAULT,
+    WORKSPACE_SUBSCRIPTIONS_DEFAULT,
     Settings,
 )
 from service.storage.backup import BackupError, back_up
@@ -108,6 +112,35 @@ def main() -> None:
     type=click.IntRange(1),
     default=WORKSPACE_BACKLOG_DEFAULT,
     help="How many notifications of one workspace may be pending.",
+)
+@option(
+    "--workspace-events-per-second",
+    envvar="TIDINGS_WORKSPACE_EVENTS_PER_SECOND",
+    type=click.IntRange(1),
+    default=WORKSPACE_EVENTS_PER_SECOND_DEFAULT,
+    help="How many events of one workspace this process takes per second. Beyond, publishes are refused with "
+    "QUOTA_EXCEEDED, and streams are read more slowly.",
+)
+@option(
+    "--workspace-bytes-per-second",
+    envvar="TIDINGS_WORKSPACE_BYTES_PER_SECOND",
+    type=click.IntRange(4_096),
+    default=WORKSPACE_BYTES_PER_SECOND_DEFAULT,
+    help="How many bytes the requests that bring them may have together.",
+)
+@option(
+    "--workspace-subscriptions-max",
+    envvar="TIDINGS_WORKSPACE_SUBSCRIPTIONS_MAX",
+    type=click.IntRange(1),
+    default=WORKSPACE_SUBSCRIPTIONS_DEFAULT,
+    help="How many subscriptions a workspace may have.",
+)
+@option(
+    "--workspace-filters-max",
+    envvar="TIDINGS_WORKSPACE_FILTERS_MAX",
+    type=click.IntRange(0),
+    default=WORKSPACE_FILTERS_DEFAULT,
+    help="How many of these may have a CEL filter.",
 )
 @option(
     "--metrics-listen",

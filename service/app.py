@@ -42,6 +42,7 @@ from service.explaining import Explainer
 from service.matching import Matchers
 from service.notifying import History, Interventions
 from service.publishing import Publisher
+from service.quotas import PublishRates, SubscriptionQuotas
 from service.rehearsing import Rehearsals
 from service.replaying.replays import Replays
 from service.rotating import SigningKeys
@@ -210,7 +211,7 @@ def _build_server(
     calls = Calls(
         clock=clock,
         ids=ids,
-        limits=CallLimits(settings.calls_max),
+        limits=CallLimits(settings.calls_max, on_refused=metrics.quota_refused),
         request_bytes_max=settings.request_bytes_max,
         on_finished=metrics.rpc_finished,
     )
@@ -257,6 +258,11 @@ def _build_server(
         clock=clock,
         ids=ids,
         rng=secret_rng,
+        quotas=SubscriptionQuotas(
+            subscriptions_max=settings.workspace_subscriptions_max,
+            filters_max=settings.workspace_filters_max,
+            on_refused=metrics.quota_refused,
+        ),
         on_sweep=sweeper.wake,
         allow_unknown_event_types=settings.allow_unknown_event_types,
     )
@@ -309,6 +315,12 @@ def _build_server(
                     ),
                     publisher,
                     subscriptions,
+                ),
+                rates=PublishRates(
+                    clock=clock,
+                    events_per_second=settings.workspace_events_per_second,
+                    bytes_per_second=settings.workspace_bytes_per_second,
+                    on_refused=metrics.quota_refused,
                 ),
                 payload_bytes_max=settings.payload_bytes_max,
                 draining=calls.draining,

@@ -195,9 +195,7 @@ class Matchers:
     def _kept(self, workspace: Workspace) -> WorkspaceMatcher:
         matcher = self._matchers.get(workspace)
         if matcher is None:
-            matcher = WorkspaceMatcher(
-                lambda rule: self._shut(workspace, rule), cpu_s=self._cpu_s, turns=self._turns
-            )
+            matcher = WorkspaceMatcher(lambda rule: self._shut(workspace, rule), cpu_s=self._cpu_s, turns=self._turns)
             self._matchers[workspace] = matcher
         self._matchers.move_to_end(workspace)
         if len(self._matchers) > self._workspaces_max:

@@ -24,7 +24,17 @@ from service.domain.subscriptions import Creation, SubscriptionFields
 from service.storage import announcements, subscriptions, sweeps, workspaces
 from service.storage.sqlite import SqliteDatabase
 from service.subscribing import Subscriptions
-from tests.fakes import NOW_MS, WORKSPACE, CountingIds, FakeClock, HookedDatabase, listen, subscribe, subscription_of
+from tests.fakes import (
+    NOW_MS,
+    QUOTAS,
+    WORKSPACE,
+    CountingIds,
+    FakeClock,
+    HookedDatabase,
+    listen,
+    subscribe,
+    subscription_of,
+)
 
 GONE: Final = Suspension(NOW_MS - 5, SuspendReason.GONE)
 ACTIVE, DISABLED, SUSPENDED = SubscriptionState.ACTIVE, SubscriptionState.DISABLED, SubscriptionState.SUSPENDED
@@ -60,6 +70,7 @@ def use_cases(hooked: HookedDatabase, clock: FakeClock, ids: CountingIds, rng: R
         clock=clock,
         ids=ids,
         rng=rng,
+        quotas=QUOTAS,
         on_sweep=lambda: None,
         allow_unknown_event_types=False,
     )

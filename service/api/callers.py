@@ -2,6 +2,7 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Final
 
 from service.domain.access import UNLIMITED, Actor, Grant
 
@@ -13,6 +14,8 @@ class Caller:
     actor: Actor
     grant: Grant
 
+
+_DEVELOPMENT: Final = "development"
 
 _caller: ContextVar[Caller] = ContextVar("caller")
 
@@ -27,6 +30,12 @@ def current_actor() -> Actor:
     return _caller.get().actor
 
 
+def current_holder() -> str | None:
+    """Return whose share of the server the call that runs takes; None with `--dev`, where one is everybody."""
+    name = current_actor().name
+    return None if name == _DEVELOPMENT else name
+
+
 def development(call_id: str) -> Caller:
     """Return everybody, as `--dev` sees them."""
-    return Caller(Actor("development", call_id), UNLIMITED)
+    return Caller(Actor(_DEVELOPMENT, call_id), UNLIMITED)

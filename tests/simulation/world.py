@@ -31,6 +31,7 @@ from service.replaying.replays import Replays
 from service.rotating import SigningKeys
 from service.subscribing import Subscriptions
 from service.validating import Definitions
+from tests.fakes import QUOTAS
 from tests.simulation.receivers import Receivers
 from tests.simulation.storage import Disk, SimulatedDatabase
 
@@ -139,6 +140,7 @@ class Process:
                 clock=clock,
                 ids=ids,
                 rng=rng,
+                quotas=QUOTAS,
                 on_sweep=sweeper.wake,
                 allow_unknown_event_types=True,
             ),

@@ -43,7 +43,7 @@ from service.storage import queue
 from service.subscribing import Subscriptions
 from service.validating import Definitions
 from tests.direct import DirectDatabase, memory_folder
-from tests.fakes import HOUR_MS, SECRET, TWO_RETRIES, FakeClock, FakeTransport, backlog_of, reply_of, tick_work
+from tests.fakes import HOUR_MS, QUOTAS, SECRET, TWO_RETRIES, FakeClock, FakeTransport, backlog_of, reply_of, tick_work
 from tests.invariants import (
     OF_THE_DATABASE,
     Publication,
@@ -136,6 +136,7 @@ class Machine(RuleBasedStateMachine):
             clock=clock,
             ids=ids,
             rng=rng,
+            quotas=QUOTAS,
             on_sweep=_nothing,
             allow_unknown_event_types=True,
         )
