@@ -499,6 +499,22 @@ async def test_draining_does_not_wait_for_a_client_that_sends_on(stream: Stream)
     assert stored < stream.read
 
 
+async def test_draining_does_not_wait_for_a_stream_that_is_slowed_down(stream: Stream) -> None:
+    """Items whose time had not come have no result and are not accepted, however long they would have taken."""
+    stream.rates = PublishRates(clock=stream.clock, events_per_second=3, bytes_per_second=1e12)
+    results: list[StreamPublishResult] = []
+    async with aclosing(stream.responses(then_silent(message(*map(item, range(500)), parent=PARENT)))) as responses:
+        async for response in responses:
+            results += response.results
+            # The burst of 2 s, and then the clock stands still.
+            if len(results) == 6:
+                await stream.settled()
+                stream.draining.set()
+
+    stored = await stream.database.read(lambda tx: tx.rows(COUNT_EVENTS)[0]["count"])
+    assert 6 == len(results) == stored
+
+
 async def test_closed_stream_leaves_no_task_and_its_commits_are_whole(stream: Stream) -> None:
     """As when the client goes away between two results."""
     before = asyncio.all_tasks()
