@@ -250,8 +250,9 @@ def _build_server(
         dispatcher.wake(lanes)
         feed.wake()
 
+    turns = Turns()
     sweeper = Sweeper(database, clock=clock, on_released=dispatcher.wake)
-    replayer = Replayer(database, backlog=backlog, clock=clock, ids=ids, on_made=on_owed)
+    replayer = Replayer(database, backlog=backlog, clock=clock, ids=ids, on_made=on_owed, turns=turns)
     subscriptions = Subscriptions(
         database,
         destinations=destinations,
@@ -266,7 +267,7 @@ def _build_server(
         on_sweep=sweeper.wake,
         allow_unknown_event_types=settings.allow_unknown_event_types,
     )
-    definitions, turns = Definitions(database), Turns()
+    definitions = Definitions(database)
 
     def on_mismatch(event: Event, violations: int) -> None:
         _log_mismatch(event, violations)
@@ -329,7 +330,7 @@ def _build_server(
             ),
             notifications=NotificationService(
                 History(database),
-                Replays(database, clock=clock, ids=ids, on_created=replayer.wake),
+                Replays(database, clock=clock, ids=ids, on_created=replayer.wake, turns=turns),
                 interventions=Interventions(database, clock=clock, on_changed=on_owed),
                 watches=Watches(database, feed),
             ),

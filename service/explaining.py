@@ -12,7 +12,7 @@ from random import Random
 from typing import assert_never
 from weakref import WeakValueDictionary
 
-from service.domain.clock import Clock, CpuClock, thread_cpu_s
+from service.domain.clock import Clock, CpuClock
 from service.domain.errors import EventTypeUnknown, quoted
 from service.domain.filters import FilterInput, VerdictKind, evaluate
 from service.domain.formats import misfit
@@ -100,7 +100,6 @@ class Explainer:
         clock: Clock,
         rng: Random,
         allow_unknown_event_types: bool,
-        cpu_s: CpuClock = thread_cpu_s,
         turns: Turns | None = None,
     ) -> None:
         self._database = database
@@ -108,8 +107,7 @@ class Explainer:
         self._allow_unknown_event_types = allow_unknown_event_types
         self._clock = clock
         self._rng = rng
-        self._cpu_s = cpu_s
-        self._turns = turns or Turns(cpu_s)
+        self._turns = turns or Turns()
         self._at_once = asyncio.Semaphore(_AT_ONCE_MAX)
         self._workspace_turns: WeakValueDictionary[Workspace, asyncio.Lock] = WeakValueDictionary()
 
@@ -134,7 +132,7 @@ class Explainer:
         violations = await definition.violations(event.payload, payload_is_json=event.payload_is_json)
         event = replace(event, category=definition.category, code=definition.code)
         previewed = await self._find(workspace, preview_subscription) if preview_subscription else None
-        deciding = _Deciding(event, self._cpu_s)
+        deciding = _Deciding(event, self._turns.cpu_s)
         decisions = [] if candidate is None else [deciding.decision(candidate)]
         # One that is slow holds up no other workspace.
         workspace_turn = self._workspace_turns.setdefault(workspace, asyncio.Lock())

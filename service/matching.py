@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from service.domain.attributes import attributes_match
-from service.domain.clock import CpuClock, thread_cpu_s
 from service.domain.filters import FilterInput, VerdictKind, evaluate
 from service.domain.model import Event
 from service.domain.names import Workspace
@@ -36,21 +35,14 @@ class _Changes:
 class WorkspaceMatcher:
     """The rules of one workspace at one revision: none, and a revision before all others, until it is loaded."""
 
-    def __init__(
-        self,
-        shut: Callable[[Rule], Awaitable[None]],
-        *,
-        cpu_s: CpuClock = thread_cpu_s,
-        turns: Turns | None = None,
-    ) -> None:
+    def __init__(self, shut: Callable[[Rule], Awaitable[None]], *, turns: Turns) -> None:
         self.revision = _NEVER_LOADED
         self.loading = asyncio.Lock()
         self._evaluating = asyncio.Lock()
         # By uid, the revision of a rule whose filter was shut: whoever waits for a turn does not evaluate it too.
         self._too_slow: dict[str, int] = {}
         self._shut = shut
-        self._cpu_s = cpu_s
-        self._turns = turns or Turns(cpu_s)
+        self._turns = turns
         self._rules: dict[str, Rule] = {}
         self._index: PatternIndex[str] = PatternIndex()
 
@@ -98,8 +90,8 @@ class WorkspaceMatcher:
 
     async def _evaluated(self, candidates: list[Rule], event: Event) -> list[Rule]:
         shown = FilterInput(event)
-        left = deque(candidates)
-        wanting: list[Rule] = []
+        wanting = [rule for rule in candidates if not rule.filter]
+        left = deque(rule for rule in candidates if rule.filter and not self._is_too_slow(rule))
         while left:
             async with self._turns.turn() as slice_:
                 too_slow = self._evaluate(left, shown, wanting, slice_)
@@ -110,15 +102,10 @@ class WorkspaceMatcher:
         return wanting
 
     def _evaluate(self, left: deque[Rule], shown: FilterInput, wanting: list[Rule], slice_: CpuSlice) -> Rule | None:
-        """Move rules from `left` to `wanting`, or drop them, for a slice; return early with one that is too slow."""
+        """Move rules from `left` to `wanting`, or drop them, for a slice; end early with one that is too slow."""
         while left:
             rule = left.popleft()
-            if not rule.filter:
-                wanting.append(rule)
-                continue
-            if rule.revision <= self._too_slow.get(rule.uid, _NEVER_LOADED):
-                continue
-            verdict = evaluate(rule.filter, shown, self._cpu_s)
+            verdict = evaluate(rule.filter, shown, self._turns.cpu_s)
             if verdict.kind is VerdictKind.TRUE:
                 wanting.append(rule)
             elif verdict.kind is VerdictKind.TOO_SLOW:
@@ -126,6 +113,9 @@ class WorkspaceMatcher:
             if slice_.is_used_up:
                 break
         return None
+
+    def _is_too_slow(self, rule: Rule) -> bool:
+        return rule.revision <= self._too_slow.get(rule.uid, _NEVER_LOADED)
 
     def _add(self, rule: Rule) -> None:
         self._rules[rule.uid] = rule
@@ -149,13 +139,11 @@ class Matchers:
         *,
         workspaces_max: int,
         on_filter_shut: Callable[[Workspace, Rule], None] | None = None,
-        cpu_s: CpuClock = thread_cpu_s,
         turns: Turns | None = None,
     ) -> None:
         self._database = database
         self._on_filter_shut = on_filter_shut
-        self._cpu_s = cpu_s
-        self._turns = turns or Turns(cpu_s)
+        self._turns = turns or Turns()
         self._workspaces_max = workspaces_max
         self._matchers: OrderedDict[Workspace, WorkspaceMatcher] = OrderedDict()
 
@@ -195,7 +183,7 @@ class Matchers:
     def _kept(self, workspace: Workspace) -> WorkspaceMatcher:
         matcher = self._matchers.get(workspace)
         if matcher is None:
-            matcher = WorkspaceMatcher(lambda rule: self._shut(workspace, rule), cpu_s=self._cpu_s, turns=self._turns)
+            matcher = WorkspaceMatcher(lambda rule: self._shut(workspace, rule), turns=self._turns)
             self._matchers[workspace] = matcher
         self._matchers.move_to_end(workspace)
         if len(self._matchers) > self._workspaces_max:

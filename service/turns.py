@@ -38,10 +38,14 @@ class CpuSlice:
 
 
 class Turns:
-    """The line in which evaluations wait. The first one to come has the next turn."""
+    """The line in which evaluations wait. The first one to come has the next turn.
+
+    Args:
+        cpu_s: by which turns, and the evaluations in them, are measured.
+    """
 
     def __init__(self, cpu_s: CpuClock = thread_cpu_s) -> None:
-        self._cpu_s = cpu_s
+        self.cpu_s = cpu_s
         self._line = asyncio.Lock()
         # When the loop will have had as much time for all else as evaluations took.
         self._even_at_s = 0.0
@@ -51,11 +55,14 @@ class Turns:
         """Wait for a turn. Await nothing in it, and end it once the slice is used up."""
         await self._line.acquire()
         began_s = asyncio.get_running_loop().time()
-        slice_ = CpuSlice(self._cpu_s)
+        used_s = 0.0
         try:
+            slice_ = CpuSlice(self.cpu_s)
             yield slice_
+            used_s = slice_.used_s
         finally:
-            self._let_the_next(began_s, slice_.used_s)
+            # Also after a bug, which must not end the turns of everybody.
+            self._let_the_next(began_s, used_s)
 
     def _let_the_next(self, began_s: float, used_s: float) -> None:
         loop = asyncio.get_running_loop()

@@ -41,6 +41,7 @@ from service.replaying.replays import Replays
 from service.rotating import Rotation, SigningKeys
 from service.storage import queue
 from service.subscribing import Subscriptions
+from service.turns import Turns
 from service.validating import Definitions
 from tests.direct import DirectDatabase, memory_folder
 from tests.fakes import HOUR_MS, QUOTAS, SECRET, TWO_RETRIES, FakeClock, FakeTransport, backlog_of, reply_of, tick_work
@@ -124,7 +125,12 @@ class Machine(RuleBasedStateMachine):
         self.courier = Courier(self.transport, clock=clock, rng=rng)
         self.sweeper = Sweeper(database, clock=clock, on_released=_nothing)
         self.replayer = Replayer(
-            database, backlog=backlog_of(database, clock), clock=clock, ids=ids, on_made=_nothing, cpu_s=lambda: 0.0
+            database,
+            backlog=backlog_of(database, clock),
+            clock=clock,
+            ids=ids,
+            on_made=_nothing,
+            turns=Turns(lambda: 0.0),
         )
         self.retention = Retention(database, clock=clock, retained=RETAINED)
         self.interventions = Interventions(database, clock=clock, on_changed=_nothing)
@@ -142,7 +148,7 @@ class Machine(RuleBasedStateMachine):
         )
         self.publisher = Publisher(
             database,
-            Matchers(database, workspaces_max=10, cpu_s=lambda: 0.0),
+            Matchers(database, workspaces_max=10, turns=Turns(lambda: 0.0)),
             Definitions(database),
             backlog=backlog_of(database, clock),
             clock=clock,
