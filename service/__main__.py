@@ -1,4 +1,4 @@
-"""The command line: `tidings-server serve`, `tidings-server migrate` and `tidings-server backup`."""
+"""The command line: `tidings-server serve`, `migrate` and `backup`, and the commands of `service.commands`."""
 
 import asyncio
 import gc
@@ -10,8 +10,11 @@ import click
 import uvloop
 
 from service.app import serve as run_server
+from service.commands.audit import audit
 from service.commands.failing import fail
+from service.commands.identities import identities
 from service.commands.options import Age, Seconds, database_option, option
+from service.commands.tokens import tokens
 from service.domain.clock import SystemClock
 from service.settings import (
     BACKLOG_DEFAULT,
@@ -59,7 +62,8 @@ def main() -> None:
     "--dev",
     envvar="TIDINGS_DEV",
     is_flag=True,
-    help="For development: loopback destinations, any port, plaintext on any address; on a terminal, logs for people.",
+    help="For development: no credentials, loopback destinations, any port, plaintext on any address; on a terminal, "
+    "logs for people.",
 )
 @option("--https-only", envvar="TIDINGS_HTTPS_ONLY", is_flag=True, help="Refuse http:// subscription URLs.")
 @option(
@@ -172,6 +176,13 @@ def main() -> None:
     help="How long a repeated request is recognised by its request_id; at least 72h.",
 )
 @option(
+    "--retain-audit",
+    envvar="TIDINGS_RETAIN_AUDIT",
+    type=Age(timedelta(days=1)),
+    default="365d",
+    help="How long the audit log says who changed what; at least 1d.",
+)
+@option(
     "--log-level",
     envvar="TIDINGS_LOG_LEVEL",
     type=click.Choice(_LOG_LEVELS, case_sensitive=False),
@@ -244,6 +255,11 @@ def backup(path: Path, database: Path) -> None:
     except BackupError as error:
         fail(error)
     click.echo(f"{path}: {size_bytes} bytes, copied and checked in {clock.monotonic_s() - began_s:.1f} s")
+
+
+main.add_command(audit)
+main.add_command(tokens)
+main.add_command(identities)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from random import Random, SystemRandom
 import structlog
 
 from service.api.addresses import ListenError, TcpAddress, check_free, is_loopback, parse_address
+from service.api.authentication import Authentication
 from service.api.calls import Calls
 from service.api.event_types import EventTypeService
 from service.api.explaining import Explanations
@@ -20,6 +21,7 @@ from service.api.notifications import NotificationService
 from service.api.publishing import PublishService
 from service.api.server import ApiServer, Servicers
 from service.api.subscriptions import SubscriptionService
+from service.authenticating import Credentials
 from service.backlog import Backlog
 from service.cataloguing import EventTypes
 from service.crashing import crash_at
@@ -70,7 +72,7 @@ class _Server:
     dispatcher: Dispatcher
     replayer: Replayer
     # These go on until every delivery has ended.
-    others: tuple[Sweeper | Announcer | Eraser | Retention | Backlog, ...]
+    others: tuple[Sweeper | Announcer | Eraser | Retention | Backlog | Credentials, ...]
     feed: ChangeFeed
     api: ApiServer
 
@@ -208,9 +210,11 @@ def _build_server(
     # Nobody must guess a key. Ids and jitter need only differ, and each look at the system's dice is a system call.
     rng = Random(secret_rng.getrandbits(256))  # noqa: S311
     ids = Uuid7Ids(clock, rng)
+    credentials = None if settings.dev else Credentials(database, clock=clock)
     calls = Calls(
         clock=clock,
         ids=ids,
+        authentication=Authentication(credentials),
         limits=CallLimits(settings.calls_max, on_refused=metrics.quota_refused),
         request_bytes_max=settings.request_bytes_max,
         on_finished=metrics.rpc_finished,
@@ -275,7 +279,13 @@ def _build_server(
 
     publisher = Publisher(
         database,
-        Matchers(database, workspaces_max=settings.matchers_max, on_filter_shut=_log_filter_shut, turns=turns),
+        Matchers(
+            database,
+            clock=clock,
+            workspaces_max=settings.matchers_max,
+            on_filter_shut=_log_filter_shut,
+            turns=turns,
+        ),
         definitions,
         backlog=backlog,
         clock=clock,
@@ -346,6 +356,7 @@ def _build_server(
             Eraser(database, clock=clock),
             Retention(database, clock=clock, retained=_retained(settings)),
             backlog,
+            *([] if credentials is None else [credentials]),
         ),
         feed,
         api,
@@ -357,6 +368,7 @@ def _retained(settings: Settings) -> Retained:
         events_ms=settings.retain_events // timedelta(milliseconds=1),
         request_ids_ms=settings.retain_request_ids // timedelta(milliseconds=1),
         changes_ms=settings.retain_changes // timedelta(milliseconds=1),
+        audit_ms=settings.retain_audit // timedelta(milliseconds=1),
     )
 
 

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypedDict
 
+from service.domain.access import Actor
 from service.domain.attributes import check_attributes, check_display_name, check_text
+from service.domain.audit import entry_of
 from service.domain.clock import Clock
 from service.domain.errors import (
     EtagMismatch,
@@ -21,7 +23,7 @@ from service.domain.model import EventType, SchemaEnforcement
 from service.domain.names import check_event_type_id, check_event_type_not_reserved
 from service.domain.schemas import Violation
 from service.paging import Page, take
-from service.storage import event_types
+from service.storage import audit, event_types
 from service.storage.database import Database, Transaction
 from service.validating import Definitions, compiled, violations_of
 
@@ -49,14 +51,17 @@ class EventTypeFields(TypedDict, total=False):
 
 
 class EventTypes:
-    """Creates, reads, changes and deletes event types, and checks payloads against their schemas."""
+    """Creates, reads, changes and deletes event types, and checks payloads against their schemas.
+
+    Each change is written to the audit log, with who made it.
+    """
 
     def __init__(self, database: Database, definitions: Definitions, *, clock: Clock) -> None:
         self._database = database
         self._definitions = definitions
         self._clock = clock
 
-    async def create(self, event_type_id: str, fields: EventTypeFields) -> EventType:
+    async def create(self, event_type_id: str, fields: EventTypeFields, *, by: Actor) -> EventType:
         """Create an event type from a complete set of fields.
 
         Raises:
@@ -73,7 +78,13 @@ class EventTypes:
             id=event_type_id, create_time_ms=now_ms, update_time_ms=now_ms, revision=now_ms, **fields
         )
 
-        if not await self._database.write(lambda tx: event_types.insert(tx, event_type)):
+        def work(tx: Transaction) -> bool:
+            if not event_types.insert(tx, event_type):
+                return False
+            audit.insert(tx, entry_of(by, "CreateEventType", None, event_type, time_ms=now_ms))
+            return True
+
+        if not await self._database.write(work):
             raise ResourceExists(
                 f"event_type_id: there is an event type {quoted(event_type_id)} already",
                 resource_type="event type",
@@ -104,7 +115,7 @@ class EventTypes:
 
         return await self._database.read(page)
 
-    async def update(self, event_type_id: str, fields: EventTypeFields, *, etag: str) -> EventType:
+    async def update(self, event_type_id: str, fields: EventTypeFields, *, etag: str, by: Actor) -> EventType:
         """Change some fields.
 
         Raises:
@@ -115,35 +126,35 @@ class EventTypes:
         """
         _check(fields)
         if "json_schema" not in fields and "examples" not in fields:
-            return await self._change(event_type_id, fields, etag=etag)
+            return await self._change(event_type_id, fields, etag=etag, by=by)
         for _ in range(_TRIES_MAX):
             seen = await self.get(event_type_id)
             check_etag(seen.name, seen.etag, given=etag)
             await _check_examples_match(
                 fields.get("json_schema", seen.json_schema), fields.get("examples", seen.examples)
             )
-            changed = await self._change_from(seen, fields)
+            changed = await self._change_from(seen, fields, by=by)
             if changed is not None:
                 return changed
         raise StorageUnavailable(f"eventTypes/{event_type_id} is being changed by others all the time")
 
-    async def _change(self, event_type_id: str, fields: EventTypeFields, *, etag: str) -> EventType:
+    async def _change(self, event_type_id: str, fields: EventTypeFields, *, etag: str, by: Actor) -> EventType:
         now_ms = self._clock.now_ms()
 
         def work(tx: Transaction) -> EventType:
             current = _existing(tx, event_type_id)
             check_etag(current.name, current.etag, given=etag)
             changed = _changed(current, fields, now_ms)
-            if not event_types.update(tx, changed, old_revision=current.revision):
+            if not _update(tx, current, changed, by=by):
                 raise _changed_meanwhile(current)
             return changed
 
         return await self._database.write(work)
 
-    async def _change_from(self, seen: EventType, fields: EventTypeFields) -> EventType | None:
+    async def _change_from(self, seen: EventType, fields: EventTypeFields, *, by: Actor) -> EventType | None:
         """Change an event type as it was seen; None if it is another by now, so that its examples are checked again."""
         changed = _changed(seen, fields, self._clock.now_ms())
-        is_changed = await self._database.write(lambda tx: event_types.update(tx, changed, old_revision=seen.revision))
+        is_changed = await self._database.write(lambda tx: _update(tx, seen, changed, by=by))
         return changed if is_changed else None
 
     async def violations_of_type(self, event_type_id: str, payload: bytes) -> Sequence[Violation]:
@@ -165,19 +176,21 @@ class EventTypes:
         """
         return await violations_of(await compiled("json_schema", json_schema), payload)
 
-    async def delete(self, event_type_id: str, *, etag: str, allow_missing: bool) -> None:
+    async def delete(self, event_type_id: str, *, etag: str, allow_missing: bool, by: Actor) -> None:
         """Delete an event type.
 
         Raises:
             ResourceNotFound: there is none of this id, unless that is allowed.
             EtagMismatch: an etag is given and not the current one, or another change came between.
         """
+        now_ms = self._clock.now_ms()
 
         def work(tx: Transaction) -> None:
             current = _existing(tx, event_type_id)
             check_etag(current.name, current.etag, given=etag)
             if not event_types.delete(tx, event_type_id, old_revision=current.revision):
                 raise _changed_meanwhile(current)
+            audit.insert(tx, entry_of(by, "DeleteEventType", current, None, time_ms=now_ms))
 
         try:
             await self._database.write(work)
@@ -195,6 +208,14 @@ def _existing(tx: Transaction, event_type_id: str) -> EventType:
 
 def _changed(event_type: EventType, fields: EventTypeFields, now_ms: int) -> EventType:
     return replace(event_type, **fields, update_time_ms=now_ms, revision=max(now_ms, event_type.revision + 1))
+
+
+def _update(tx: Transaction, current: EventType, changed: EventType, *, by: Actor) -> bool:
+    """Store a change; False, and no change, when another came between."""
+    if not event_types.update(tx, changed, old_revision=current.revision):
+        return False
+    audit.insert(tx, entry_of(by, "UpdateEventType", current, changed, time_ms=changed.update_time_ms))
+    return True
 
 
 def _changed_meanwhile(event_type: EventType) -> EtagMismatch:

@@ -7,14 +7,17 @@ since. It is used on the event loop only; what runs inside a transaction is the 
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from service.domain.access import SERVER
 from service.domain.attributes import attributes_match
+from service.domain.audit import entry_of
+from service.domain.clock import Clock
 from service.domain.filters import FilterInput, VerdictKind, evaluate
 from service.domain.model import Event
 from service.domain.names import Workspace
 from service.domain.patterns import PatternIndex, matches
-from service.storage import subscriptions, workspaces
+from service.storage import audit, subscriptions, workspaces
 from service.storage.database import Database, Transaction
 from service.storage.subscriptions import Rule
 from service.turns import CpuSlice, Turns
@@ -137,11 +140,13 @@ class Matchers:
         self,
         database: Database,
         *,
+        clock: Clock,
         workspaces_max: int,
         on_filter_shut: Callable[[Workspace, Rule], None] | None = None,
         turns: Turns | None = None,
     ) -> None:
         self._database = database
+        self._clock = clock
         self._on_filter_shut = on_filter_shut
         self._turns = turns or Turns()
         self._workspaces_max = workspaces_max
@@ -176,7 +181,8 @@ class Matchers:
         matcher.apply(changed.rules, revision=changed.revision, are_all=changed.are_all)
 
     async def _shut(self, workspace: Workspace, rule: Rule) -> None:
-        shut = await self._database.write(lambda tx: subscriptions.shut_filter(tx, rule.uid, rule.filter))
+        now_ms = self._clock.now_ms()
+        shut = await self._database.write(lambda tx: shut_filter(tx, rule.uid, rule.filter, now_ms=now_ms))
         if shut and self._on_filter_shut is not None:
             self._on_filter_shut(workspace, rule)
 
@@ -189,6 +195,16 @@ class Matchers:
         if len(self._matchers) > self._workspaces_max:
             self._matchers.popitem(last=False)
         return matcher
+
+
+def shut_filter(tx: Transaction, uid: str, text: str, *, now_ms: int) -> bool:
+    """Shut a filter that took too long, unless the subscription has another one by now; say whether this did it."""
+    shut = subscriptions.shut_filter(tx, uid, text)
+    if shut is None:
+        return False
+    before = replace(shut, filter_is_shut=False)
+    audit.insert(tx, entry_of(SERVER, "ShutFilter", before, shut, time_ms=now_ms))
+    return True
 
 
 def rematch(

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.domain.access import Actor
+from service.domain.audit import entry_of
 from service.domain.clock import Clock
 from service.domain.errors import ResourceNotFound, StateConflict, quoted
 from service.domain.ids import first_uuid7_at
 from service.domain.model import Attempt, Event, Notification, NotificationState
 from service.domain.names import Workspace
 from service.paging import Page, take
-from service.storage import attempts, events, interventions, notifications, subscriptions, workspaces
+from service.storage import attempts, audit, events, interventions, notifications, subscriptions, workspaces
 from service.storage.database import Database, Transaction
 from service.storage.notifications import IdRange
 
@@ -153,7 +155,7 @@ class History:
 
 
 class Interventions:
-    """Retries and cancels single notifications.
+    """Retries and cancels single notifications. Each change is written to the audit log, with who made it.
 
     Args:
         on_changed: called after every commit, with the subscription of the notification, which may be due; None if that
@@ -167,7 +169,7 @@ class Interventions:
         self._clock = clock
         self._on_changed = on_changed
 
-    async def retry(self, workspace: Workspace, notification_id: str) -> Notification:
+    async def retry(self, workspace: Workspace, notification_id: str, *, by: Actor) -> Notification:
         """Make a notification due now whatever came of it, keeping its attempts. Its retry schedule starts over.
 
         Raises:
@@ -175,9 +177,9 @@ class Interventions:
             StateConflict: an attempt is under way, or the subscription was deleted.
         """
         now_ms = self._clock.now_ms()
-        return await self._write(lambda tx: _retry(tx, workspace, notification_id, now_ms=now_ms))
+        return await self._write(lambda tx: _retry(tx, workspace, notification_id, by=by, now_ms=now_ms))
 
-    async def cancel(self, workspace: Workspace, notification_id: str) -> Notification:
+    async def cancel(self, workspace: Workspace, notification_id: str, *, by: Actor) -> Notification:
         """End a pending notification. One that is cancelled already stays as it is.
 
         Raises:
@@ -185,7 +187,7 @@ class Interventions:
             StateConflict: it has succeeded or failed.
         """
         now_ms = self._clock.now_ms()
-        return await self._write(lambda tx: _cancel(tx, workspace, notification_id, now_ms=now_ms))
+        return await self._write(lambda tx: _cancel(tx, workspace, notification_id, by=by, now_ms=now_ms))
 
     async def _write(self, work: Callable[[Transaction], Notification]) -> Notification:
         lanes: frozenset[str] | None = None
@@ -198,7 +200,7 @@ class Interventions:
             self._on_changed(lanes)
 
 
-def _retry(tx: Transaction, workspace: Workspace, notification_id: str, *, now_ms: int) -> Notification:
+def _retry(tx: Transaction, workspace: Workspace, notification_id: str, *, by: Actor, now_ms: int) -> Notification:
     # Subscriptions stay as they are until the commit: a sweep that began meanwhile might have passed this one by.
     workspaces.locked_revision(tx, workspace.key)
     found = _find(tx, workspace, notification_id)
@@ -206,15 +208,19 @@ def _retry(tx: Transaction, workspace: Workspace, notification_id: str, *, now_m
         raise StateConflict(f"{quoted(found.name)} cannot be retried: its subscription was deleted")
     if not interventions.retry_now(tx, found.id, now_ms=now_ms):
         raise StateConflict(f"{quoted(found.name)} cannot be retried: an attempt is under way; wait for its outcome")
-    return _find(tx, workspace, notification_id)
+    retried = _find(tx, workspace, notification_id)
+    audit.insert(tx, entry_of(by, "RetryNotification", found, retried, time_ms=now_ms))
+    return retried
 
 
-def _cancel(tx: Transaction, workspace: Workspace, notification_id: str, *, now_ms: int) -> Notification:
-    _find(tx, workspace, notification_id)
-    interventions.cancel(tx, [notification_id], now_ms=now_ms)
+def _cancel(tx: Transaction, workspace: Workspace, notification_id: str, *, by: Actor, now_ms: int) -> Notification:
+    before = _find(tx, workspace, notification_id)
+    [was_pending] = interventions.cancel(tx, [notification_id], now_ms=now_ms)
     found = _find(tx, workspace, notification_id)
     if found.state is not NotificationState.CANCELLED:
         raise StateConflict(f"{quoted(found.name)} cannot be cancelled: it is {found.state} already")
+    if was_pending:
+        audit.insert(tx, entry_of(by, "CancelNotification", before, found, time_ms=now_ms))
     return found
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final
 
+from service.domain.access import Actor
 from service.domain.announcements import signing_key_rotated
+from service.domain.audit import entry_of
 from service.domain.clock import Clock
 from service.domain.errors import StateConflict
 from service.domain.ids import Ids, check_request_id
@@ -14,7 +16,7 @@ from service.domain.names import Workspace
 from service.domain.rotation import check_overlap, create_time_ms, rotate
 from service.domain.signing import check_key, new_key
 from service.domain.subscriptions import Keyed
-from service.storage import announcements, management_requests, signing_keys, subscriptions, workspaces
+from service.storage import announcements, audit, management_requests, signing_keys, subscriptions, workspaces
 from service.storage.database import Database, Transaction
 from service.storage.management_requests import ManagementRequest
 
@@ -37,7 +39,7 @@ class Rotation:
 
 
 class SigningKeys:
-    """Rotates the signing keys of subscriptions.
+    """Rotates the signing keys of subscriptions. Each rotation is written to the audit log, with who asked for it.
 
     Args:
         rng: where new keys come from; production passes `random.SystemRandom()`.
@@ -53,7 +55,7 @@ class SigningKeys:
         self._rng = rng
         self._on_announced = on_announced
 
-    async def rotate(self, workspace: Workspace, subscription_id: str, rotation: Rotation) -> Keyed:
+    async def rotate(self, workspace: Workspace, subscription_id: str, rotation: Rotation, *, by: Actor) -> Keyed:
         """Put a new key in the place of the current one, which goes on signing until the overlap ends.
 
         Raises:
@@ -78,7 +80,10 @@ class SigningKeys:
             if (earlier := _earlier(tx, workspace, rotation, now_ms=now_ms)) is not None:
                 return earlier
             current = subscriptions.get(tx, workspace, subscription_id)
-            return self._rotate(tx, current, rotation, revision=revision, now_ms=now_ms)
+            rotated = self._rotate(tx, current, rotation, revision=revision, now_ms=now_ms)
+            after, request_id = rotated.subscription, rotation.request_id
+            audit.insert(tx, entry_of(by, _METHOD, current, after, time_ms=now_ms, request_id=request_id))
+            return rotated
 
         try:
             return await self._database.write(work)

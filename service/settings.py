@@ -63,6 +63,7 @@ class Settings:
     drain_timeout_s: float = 25.0
     retain_events: timedelta = timedelta(days=30)
     retain_request_ids: timedelta = timedelta(hours=72)
+    retain_audit: timedelta = timedelta(days=365)
     log_level: str = "info"
     crash_at: str | None = None
     """For tests: at which point the process ends; see CONTRIBUTING.md."""

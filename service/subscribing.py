@@ -5,7 +5,9 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
+from service.domain.access import Actor
 from service.domain.announcements import subscription_resumed
+from service.domain.audit import entry_of
 from service.domain.clock import Clock
 from service.domain.destinations import DestinationPolicy
 from service.domain.errors import EventTypeUnknown, ResourceExists, ResourceNotFound, quoted
@@ -27,6 +29,7 @@ from service.paging import Page, take
 from service.quotas import SubscriptionQuotas, refusals_told
 from service.storage import (
     announcements,
+    audit,
     event_types,
     lanes,
     management_requests,
@@ -43,7 +46,7 @@ _CREATE: Final = "CreateSubscription"
 
 
 class Subscriptions:
-    """Creates, reads, changes and deletes subscriptions.
+    """Creates, reads, changes and deletes subscriptions. Each change is written to the audit log, with who made it.
 
     Args:
         on_sweep: called after a change that may leave pending notifications to be cancelled or released.
@@ -70,7 +73,7 @@ class Subscriptions:
         self._on_sweep = on_sweep
         self._allow_unknown_event_types = allow_unknown_event_types
 
-    async def create(self, creation: Creation) -> Keyed:
+    async def create(self, creation: Creation, *, by: Actor) -> Keyed:
         """Create a subscription, or return the one that the same request created before.
 
         Raises:
@@ -94,6 +97,7 @@ class Subscriptions:
                 return earlier
             self._check_new(tx, stored)
             subscriptions.insert(tx, stored)
+            audit.insert(tx, entry_of(by, _CREATE, None, stored, time_ms=now_ms, request_id=creation.request_id))
             key = next(iter(stored.signing_keys), None)
             if creation.request_id:
                 result = management_requests.given_key(stored, key)
@@ -169,7 +173,7 @@ class Subscriptions:
         return await self._database.read(page)
 
     async def update(
-        self, workspace: Workspace, subscription_id: str, fields: SubscriptionFields, *, etag: str
+        self, workspace: Workspace, subscription_id: str, fields: SubscriptionFields, *, etag: str, by: Actor
     ) -> Subscription:
         """Change some fields. What is pending is delivered by the new ones; another URL ends a suspension.
 
@@ -192,6 +196,7 @@ class Subscriptions:
             after = changed(current, fields, now_ms=now_ms, revision=revision)
             self._check_change(tx, current, after)
             _store(tx, current, after, announcement_id=announcement_id)
+            audit.insert(tx, entry_of(by, "UpdateSubscription", current, after, time_ms=now_ms))
             return after
 
         with refusals_told(self._quotas.on_refused):
@@ -217,7 +222,7 @@ class Subscriptions:
         with refusals_told(self._quotas.on_refused):
             return await self._database.read(work)
 
-    async def resume(self, workspace: Workspace, subscription_id: str) -> Subscription:
+    async def resume(self, workspace: Workspace, subscription_id: str, *, by: Actor) -> Subscription:
         """End a suspension and have what was held delivered. A subscription that is not suspended stays as it is.
 
         Raises:
@@ -238,11 +243,14 @@ class Subscriptions:
             health = Health(last_success_time_ms=current.health.last_success_time_ms)
             after = replace(current, suspension=None, health=health, update_time_ms=now_ms, revision=revision)
             _store(tx, current, after, announcement_id=announcement_id)
+            audit.insert(tx, entry_of(by, "ResumeSubscription", current, after, time_ms=now_ms))
             return after
 
         return await self._write_and_sweep(work)
 
-    async def delete(self, workspace: Workspace, subscription_id: str, *, etag: str, allow_missing: bool) -> None:
+    async def delete(
+        self, workspace: Workspace, subscription_id: str, *, etag: str, allow_missing: bool, by: Actor
+    ) -> None:
         """Delete a subscription: it matches nothing from now on, and what is pending is cancelled in slices.
 
         Raises:
@@ -257,6 +265,7 @@ class Subscriptions:
             check_etag(current.name, current.etag, given=etag)
             subscriptions.delete(tx, current.uid, revision=revision, now_ms=now_ms)
             replays.cancel_of_subscription(tx, current.uid, now_ms=now_ms)
+            audit.insert(tx, entry_of(by, "DeleteSubscription", current, None, time_ms=now_ms))
 
         try:
             await self._write_and_sweep(work)

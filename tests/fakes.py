@@ -15,6 +15,7 @@ from typing import Any, Final
 from service.backlog import Backlog
 from service.delivery.claiming import TickWork
 from service.delivery.lanes import Rates, Room
+from service.domain.access import Actor
 from service.domain.clock import Clock
 from service.domain.errors import StorageUnavailable
 from service.domain.filters import FilterInput, VerdictKind, evaluate
@@ -49,6 +50,7 @@ WAIT_S: Final = 10
 WORKSPACE: Final = Workspace("acme", "main")
 QUOTAS: Final = SubscriptionQuotas(subscriptions_max=20_000, filters_max=1_000)
 SECRET: Final = "whsec_" + base64.b64encode(b"k" * 32).decode()
+TESTER: Final = Actor("test", "call-1")
 TWO_RETRIES: Final = RetryPolicy(FixedSchedule((10.0, 100.0)))
 
 SELECT_NOTIFICATION: Final = "SELECT * FROM notifications WHERE id = :id"
@@ -379,11 +381,12 @@ Hook = Callable[[], Awaitable[None]]
 
 
 class HookedDatabase:
-    """A database that does something else before or after each write, as another process or task might."""
+    """A database that does something else before or after each write or read, as another process or task might."""
 
     def __init__(self, database: Database) -> None:
         self.before_write: Hook | None = None
         self.after_write: Hook | None = None
+        self.after_read: Hook | None = None
         self.refused_writes = 0
         self.refused_reads = 0
         self.writes = 0
@@ -407,7 +410,10 @@ class HookedDatabase:
         if self.refused_reads:
             self.refused_reads -= 1
             raise StorageUnavailable("the database does not answer")
-        return await self._database.read(work)
+        result = await self._database.read(work)
+        if self.after_read is not None:
+            await self.after_read()
+        return result
 
     async def close(self) -> None:
         await self._database.close()

@@ -10,8 +10,10 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from random import SystemRandom
+from typing import Any, Final, Self, TypeVar
 
 import grpc
 from aiohttp import web
@@ -20,7 +22,12 @@ from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status as RpcStatus
 
 from service.app import serve
+from service.domain.access import Actor, Binding, Grant, Scope
+from service.domain.clock import SystemClock
+from service.domain.credentials import grantable, make_token
+from service.granting import Terms, create, token_credential
 from service.settings import Settings
+from service.storage.sqlite import run_beside
 from tidings.v1 import (
     event_types_pb2,
     event_types_pb2_grpc,
@@ -35,16 +42,75 @@ from tidings.v1 import (
 PARENT = "organizations/acme/workspaces/main"
 EVENT_TYPE = "agent.status.changed"
 STARTED_WITHIN_S = 20.0
+# What receivers of tests need of a server without --dev. Below are the ports that a system gives out to nobody.
+LOOPBACK: Final[dict[str, Any]] = {
+    "allow_destinations": ("127.0.0.0/8",),
+    "allow_ports": tuple(range(1_024, 65_536)),
+}
 
 M = TypeVar("M", bound=Message)
 
 
-class Client:
-    """The stubs of all four services over one channel, and the calls that most tests make."""
+class _Metadata:
+    """Adds metadata to every call of a channel."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, *metadata: tuple[str, str]) -> None:
+        self._metadata = metadata
+
+    async def add(self, continuation: Any, details: Any, request: Any) -> Any:
+        metadata = grpc.aio.Metadata(*(details.metadata or ()), *self._metadata)
+        return await continuation(details._replace(metadata=metadata), request)
+
+
+class _OnUnaryUnary(_Metadata, grpc.aio.UnaryUnaryClientInterceptor):
+    intercept_unary_unary: Any = _Metadata.add
+
+
+class _OnUnaryStream(_Metadata, grpc.aio.UnaryStreamClientInterceptor):
+    intercept_unary_stream: Any = _Metadata.add
+
+
+class _OnStreamStream(_Metadata, grpc.aio.StreamStreamClientInterceptor):
+    intercept_stream_stream: Any = _Metadata.add
+
+
+def sending(*metadata: tuple[str, str]) -> list[Any]:
+    """Return the interceptors of a channel whose calls all carry some metadata."""
+    return [kind(*metadata) for kind in (_OnUnaryUnary, _OnUnaryStream, _OnStreamStream)]
+
+
+def bearer(token: str) -> tuple[tuple[str, str], ...]:
+    """Return the metadata in which a token travels; none for no token."""
+    return (("authorization", f"Bearer {token}"),) if token else ()
+
+
+def grant(
+    database: Path,
+    *scopes: Scope,
+    organization: str | None = None,
+    workspace: str | None = None,
+    lifetime: timedelta | None = None,
+) -> str:
+    """Make a token as the command line does, beside a server or not, and return its text. Without scopes it has all."""
+    binding = Binding(organization, workspace)
+    token = make_token(SystemRandom())
+    terms = Terms(grant=Grant(frozenset(scopes) or grantable(binding), binding), lifetime=lifetime)
+    credential = token_credential(token, terms, now_ms=SystemClock().now_ms())
+    run_beside(database, lambda tx: create(tx, credential, actor=Actor("command-line:tests")))
+    return token.text
+
+
+class Client:
+    """The stubs of all four services over one channel, and the calls that most tests make.
+
+    Args:
+        token: what every call shows; empty for calls that show nothing.
+    """
+
+    def __init__(self, address: str, token: str = "") -> None:
         self.address = address
-        self.channel = grpc.aio.insecure_channel(address)
+        self.token = token
+        self.channel = grpc.aio.insecure_channel(address, interceptors=sending(*bearer(token)) if token else None)
         self.subscriptions = subscriptions_pb2_grpc.SubscriptionServiceStub(self.channel)
         self.event_types = event_types_pb2_grpc.EventTypeServiceStub(self.channel)
         self.publishing = publishing_pb2_grpc.PublishServiceStub(self.channel)
@@ -115,8 +181,12 @@ class Client:
 
 @asynccontextmanager
 async def running_server(folder: Path, **settings: Any) -> AsyncIterator[Client]:
-    """Run a whole `--dev` server inside this process, on a free port, and yield a client of it."""
+    """Run a whole server inside this process, on a free port, and yield a client of it that may do everything.
+
+    It is a `--dev` server. With `dev=False` the client shows a token; let it call receivers with `**LOOPBACK`.
+    """
     settings = {"database": folder / "tidings.db", "listen": ("127.0.0.1:0",), "dev": True, **settings}
+    token = "" if settings["dev"] else grant(settings["database"])
     stopping = asyncio.Event()
     started: asyncio.Future[tuple[str, ...]] = asyncio.get_running_loop().create_future()
     server = asyncio.create_task(serve(Settings(**settings), stopping=stopping, on_started=started.set_result))
@@ -124,7 +194,7 @@ async def running_server(folder: Path, **settings: Any) -> AsyncIterator[Client]
     await asyncio.wait([started])
     if started.cancelled():
         await server
-    client = Client(started.result()[0])
+    client = Client(started.result()[0], token)
     try:
         yield client
     finally:
@@ -141,6 +211,7 @@ class ServerProcess:
         self.log: list[dict[str, Any]] = []
         self.other_output: list[str] = []
         self._arguments = [*(["--dev"] if dev else []), *arguments]
+        self._dev = dev
 
     @classmethod
     async def started(cls, database: Path, *arguments: str, dev: bool = True) -> Self:
@@ -164,7 +235,7 @@ class ServerProcess:
         self._reading = asyncio.create_task(self._read_log(serving))
         async with asyncio.timeout(STARTED_WITHIN_S):
             self.address = await serving
-        self.client = Client(self.address)
+        self.client = Client(self.address, "" if self._dev else grant(self.database))
 
     async def kill(self) -> None:
         """Send SIGKILL and wait for the end."""

@@ -276,6 +276,31 @@ OF_THE_DATABASE: Final[Sequence[Callable[[sqlite3.Connection], Violations]]] = (
 )
 
 
+def unlogged(connection: sqlite3.Connection) -> Violations:
+    """Each change of a workspace's subscriptions has one audit entry, and so has each replay.
+
+    A workspace's revision counts those changes. For databases that were changed by use cases alone, and whose log
+    retention has left whole.
+    """
+    return _sentences(
+        connection,
+        """
+        SELECT w.workspace || ' is at revision ' || w.revision || ' and has ' || count(a.number) || ' entries'
+        FROM workspaces AS w LEFT JOIN audit_log AS a
+            ON a.workspace = w.workspace AND a.resource LIKE '%/subscriptions/%' AND a.resource NOT LIKE '%/replays/%'
+        GROUP BY w.workspace HAVING w.revision <> count(a.number)
+        """,
+    ) + _sentences(
+        connection,
+        """
+        SELECT 'replay ' || r.id || ' has ' || count(a.number) || ' entries of its creation'
+        FROM replays AS r LEFT JOIN audit_log AS a
+            ON a.action = 'CreateReplay' AND a.resource LIKE '%/replays/' || r.id
+        GROUP BY r.id HAVING count(a.number) <> 1
+        """,
+    )
+
+
 def undrained(connection: sqlite3.Connection) -> Violations:
     """Nothing is owed any more but what is held: asked some time after all faults have stopped."""
     return _sentences(

@@ -56,7 +56,7 @@ def publisher_of(database: Database, backlog: Backlog) -> Publisher:
     """Return a publisher that takes every event type."""
     return Publisher(
         database,
-        Matchers(database, workspaces_max=10),
+        Matchers(database, clock=FakeClock(), workspaces_max=10),
         Definitions(database),
         backlog=backlog,
         clock=FakeClock(),

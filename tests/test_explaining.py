@@ -324,7 +324,7 @@ async def _check_agreement(wanted: Sequence[Subscription], said: Mapping[str, An
             await subscribe(database, *wanted)
             event = event_of(**said)
             naive = [each.id for each in wanted if wants(Rule.of(each), event)]
-            matcher = await Matchers(database, workspaces_max=1).loaded(WORKSPACE)
+            matcher = await Matchers(database, clock=FakeClock(), workspaces_max=1).loaded(WORKSPACE)
             [matched] = await matcher.match([event])
             explained = (await explain(database, event)).decisions
             owed = await _published(database, said)
@@ -345,7 +345,7 @@ async def _published(database: Database, said: Mapping[str, Any]) -> list[str]:
     """Publish an event and return which subscriptions have a notification of it."""
     publisher = Publisher(
         database,
-        Matchers(database, workspaces_max=1),
+        Matchers(database, clock=FakeClock(), workspaces_max=1),
         Definitions(database),
         backlog=backlog_of(database, FakeClock()),
         clock=FakeClock(),

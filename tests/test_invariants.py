@@ -3,19 +3,32 @@
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from service.domain.audit import entry_of
 from service.domain.model import Attempt, AttemptOutcome
 from service.domain.names import Workspace
-from service.storage import attempts, events, queue
+from service.storage import attempts, audit, events, queue
 from service.storage.database import Transaction
 from service.storage.events import PublishRequest
 from service.storage.queue import Finished
 from tests import invariants
 from tests.direct import DirectDatabase
-from tests.fakes import NOW_MS, SECRET, WORKSPACE, FakeClock, claim_ready, event_of, owe, subscribe, subscription_of
+from tests.fakes import (
+    NOW_MS,
+    SECRET,
+    TESTER,
+    WORKSPACE,
+    FakeClock,
+    claim_ready,
+    event_of,
+    owe,
+    subscribe,
+    subscription_of,
+)
 from tests.invariants import InFlight, Publication, Receipt
 
 OWNER = "this-process"
@@ -39,7 +52,10 @@ RECEIPT = Receipt(
 async def database(tmp_path: Path) -> AsyncIterator[DirectDatabase]:
     """A small healthy one: one event delivered, and one that is still owed."""
     opened = DirectDatabase(tmp_path / "tidings.db", clock=FakeClock())
-    await subscribe(opened, subscription_of("a"), subscription_of("b", workspace=Workspace("umbrella", "main")))
+    for each in (subscription_of("a"), subscription_of("b", workspace=Workspace("umbrella", "main"))):
+        await subscribe(opened, each)
+        entry = entry_of(TESTER, "CreateSubscription", None, each, time_ms=NOW_MS)
+        await opened.write(partial(audit.insert, entry=entry))
     await owe(opened, EVENT, ["a"])
     await opened.write(
         lambda tx: events.insert_requests(tx, WORKSPACE, [PublishRequest("r-1", b"", "event-1")], now_ms=NOW_MS)
@@ -60,6 +76,7 @@ def test_what_is_well_violates_nothing(database: DirectDatabase) -> None:
     database.actor = OWNER
     connection = database.connection
     assert [] == invariants.database_violations(connection)
+    assert [] == invariants.unlogged(connection)
     assert [] == invariants.lost(connection, [PUBLICATION])
     assert [] == invariants.misdirected(connection, [PUBLICATION])
     assert [] == invariants.doubled(connection, [PUBLICATION, PUBLICATION])
@@ -96,6 +113,12 @@ BROKEN = {
         "NULL, 1 FROM changes WHERE number = 2",
     ),
     "says PENDING": (invariants.mistold, "UPDATE changes SET state = 'PENDING'"),
+    "acme/main is at revision 1 and has 0 entries": (invariants.unlogged, "DELETE FROM audit_log"),
+    "replay r has 0 entries of its creation": (
+        invariants.unlogged,
+        "INSERT INTO replays SELECT 'r', workspace, uid, id, 1, 2, '[]', 0, NULL, 'RUNNING', 0, 0, 1, '', 1, 1, NULL "
+        "FROM subscriptions WHERE uid = 'a'",
+    ),
     "is still READY": (invariants.undrained, "SELECT 1"),
     "by another, lease this-process to none": (
         invariants.illegal,

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from service.domain.access import SERVER
 from service.domain.errors import StorageUnavailable
 from service.domain.model import Event, Format
 from service.domain.names import Workspace
 from service.matching import Matchers, WorkspaceMatcher, rematch
-from service.storage import subscriptions, workspaces
+from service.storage import audit, subscriptions, workspaces
+from service.storage.audit import NEWEST, AuditFilter
 from service.storage.database import T, Transaction
 from service.storage.migrations import MIGRATIONS, upgrade
 from service.storage.sqlite import SqliteDatabase
@@ -23,7 +25,7 @@ from service.storage.sqlite_connections import SqliteWriter
 from service.storage.sqlite_file import connect
 from service.storage.subscriptions import Rule
 from service.turns import Turns
-from tests.fakes import WORKSPACE, change, event_of, subscribe, subscription_of, wants
+from tests.fakes import WORKSPACE, FakeClock, change, event_of, subscribe, subscription_of, wants
 
 
 def rule_of(
@@ -229,7 +231,7 @@ async def who_wants(matchers: Matchers, event: Event) -> list[Rule]:
 
 async def test_deleted_subscription_is_forgotten_by_a_refresh(database: SqliteDatabase) -> None:
     """Its tombstone says so."""
-    matchers = Matchers(database, workspaces_max=2)
+    matchers = Matchers(database, clock=FakeClock(), workspaces_max=2)
     anything = said("a")
     await subscribe(database, subscription_of("one"), subscription_of("two"))
     first = uids(await who_wants(matchers, anything))
@@ -250,7 +252,7 @@ async def test_more_changes_than_one_read_returns_are_all_taken_in(database: Sql
 
     await database.write(work)
 
-    matcher = await Matchers(database, workspaces_max=1).refresh(WORKSPACE)
+    matcher = await Matchers(database, clock=FakeClock(), workspaces_max=1).refresh(WORKSPACE)
 
     assert (2_001, 2_001) == (matcher.revision, len((await matcher.match([said("a")]))[0]))
 
@@ -260,7 +262,7 @@ async def test_matchers_of_the_workspaces_used_last_are_kept(database: SqliteDat
     spaces = [Workspace("acme", name) for name in ("w1", "w2", "w3")]
     for number, workspace in enumerate(spaces):
         await subscribe(database, subscription_of(f"s{number}", workspace=workspace))
-    matchers = Matchers(database, workspaces_max=2)
+    matchers = Matchers(database, clock=FakeClock(), workspaces_max=2)
     first, second = [await matchers.loaded(each) for each in spaces[:2]]
     assert first is await matchers.loaded(spaces[0])
 
@@ -273,7 +275,7 @@ async def test_matchers_of_the_workspaces_used_last_are_kept(database: SqliteDat
 
 async def test_workspace_without_subscriptions_is_loaded_once(database: SqliteDatabase) -> None:
     """Revision 0 is what was found, not what was not looked for."""
-    matcher = await Matchers(database, workspaces_max=2).loaded(WORKSPACE)
+    matcher = await Matchers(database, clock=FakeClock(), workspaces_max=2).loaded(WORKSPACE)
 
     assert (0, [[]]) == (matcher.revision, await matcher.match([said("a")]))
 
@@ -392,6 +394,7 @@ async def test_slow_filter_is_shut_once_and_matches_nothing(database: SqliteData
     cpu_s = SteppingCpu(1.0)
     matchers = Matchers(
         database,
+        clock=FakeClock(),
         workspaces_max=1,
         on_filter_shut=lambda workspace, rule: shut.append((workspace, rule.id)),
         turns=Turns(cpu_s),
@@ -411,6 +414,13 @@ async def test_slow_filter_is_shut_once_and_matches_nothing(database: SqliteData
     stored = await database.read(lambda tx: subscriptions.find(tx, WORKSPACE, "slow"))
     assert stored is not None
     assert ("FILTER_TOO_SLOW", "3") == (stored.state_reason, stored.etag)
+    [logged] = await database.read(lambda tx: audit.before(tx, NEWEST, only=AuditFilter(), limit=9))
+    assert (SERVER, "ShutFilter", stored.name, ["state_reason"]) == (
+        logged.entry.actor,
+        logged.entry.action,
+        logged.entry.resource,
+        logged.entry.changed_fields,
+    )
 
 
 async def test_publishes_that_wait_do_not_evaluate_a_filter_that_was_shut_meanwhile() -> None:

@@ -89,7 +89,10 @@ def publisher_of(
         "allow_unknown_event_types": True,
     }
     return Publisher(
-        database, Matchers(database, workspaces_max=workspaces_max), Definitions(database), **plain | given
+        database,
+        Matchers(database, clock=FakeClock(), workspaces_max=workspaces_max),
+        Definitions(database),
+        **plain | given,
     )
 
 

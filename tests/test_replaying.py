@@ -19,7 +19,8 @@ from service.domain.model import Event, Format, NotificationState
 from service.domain.names import ReplayName
 from service.domain.replays import Replay, ReplayRequest, ReplayState
 from service.replaying.replays import RUNNING_MAX, Replays
-from service.storage import events, queue, subscriptions
+from service.storage import audit, events, queue, subscriptions
+from service.storage.audit import NEWEST, AuditFilter
 from service.storage.database import Database
 from service.storage.sqlite import SqliteDatabase
 from service.turns import Turns
@@ -27,6 +28,7 @@ from tests.fakes import (
     HOUR_MS,
     NOW_MS,
     SECOND_MS,
+    TESTER,
     WAIT_S,
     WORKSPACE,
     FakeClock,
@@ -81,7 +83,7 @@ class Replaying:
 
     async def create(self, request: ReplayRequest = EVERYTHING, uid: str = "a") -> ReplayName:
         """Begin a replay."""
-        replay = await self.replays.create(WORKSPACE, uid, request)
+        replay = await self.replays.create(WORKSPACE, uid, request, by=TESTER)
         return ReplayName(WORKSPACE, uid, replay.id)
 
     async def finish(self, *names: ReplayName) -> list[Replay]:
@@ -302,6 +304,8 @@ async def test_filter_that_is_too_slow_is_shut_and_matches_nothing_more(replayin
 
     assert 2 * looks_for_the_count == replaying.cpu.looks < 40
     assert (True, 200, 0) == (await is_shut(), ended.examined_count, ended.created_count)
+    logged = await replaying.database.read(lambda tx: audit.before(tx, NEWEST, only=AuditFilter(), limit=9))
+    assert ["ShutFilter", "CreateReplay"] == [each.entry.action for each in logged]
 
 
 @pytest.mark.parametrize(("payload_size", "reads"), [(1, 3), (1024 * 1024, 30), (3 * 1024 * 1024, 120)])
@@ -464,7 +468,7 @@ async def test_replay_that_is_cancelled_during_a_slice_makes_nothing_more(
         if is_deleted:
             await unsubscribe(replaying.database, "a")
         else:
-            await replaying.replays.cancel(name)
+            await replaying.replays.cancel(name, by=TESTER)
 
     hooked.before_write = stop
     await other.replayer.take_turn()
@@ -524,7 +528,7 @@ async def test_only_so_many_replays_of_a_subscription_run_at_once(replaying: Rep
         await replaying.create()
 
     await replaying.create(uid="b")
-    await replaying.replays.cancel(names[3])
+    await replaying.replays.cancel(names[3], by=TESTER)
     await replaying.create()
 
 
@@ -544,11 +548,11 @@ async def test_what_is_not_there_is_not_found(replaying: Replaying) -> None:
     name = await replaying.create()
     other = replace(name, subscription_id="b")
     for attempt in (
-        replaying.replays.create(WORKSPACE, "c", EVERYTHING),
+        replaying.replays.create(WORKSPACE, "c", EVERYTHING, by=TESTER),
         replaying.replays.count(WORKSPACE, "c", EVERYTHING),
         replaying.replays.page(WORKSPACE, "c", before=None, page_size=1),
         replaying.replays.get(other),
-        replaying.replays.cancel(other),
+        replaying.replays.cancel(other, by=TESTER),
     ):
         with pytest.raises(ResourceNotFound):
             await attempt
@@ -561,13 +565,13 @@ async def test_cancelled_stays_cancelled_and_succeeded_cannot_be_cancelled(repla
     succeeded = await replaying.create()
     await replaying.finish()
     cancelled = await replaying.create()
-    first = await replaying.replays.cancel(cancelled)
+    first = await replaying.replays.cancel(cancelled, by=TESTER)
     replaying.clock.advance(1)
 
-    assert first == await replaying.replays.cancel(cancelled)
+    assert first == await replaying.replays.cancel(cancelled, by=TESTER)
     assert (ReplayState.CANCELLED, NOW_MS) == (first.state, first.complete_time_ms)
     with pytest.raises(StateConflict, match=r"is SUCCEEDED"):
-        await replaying.replays.cancel(succeeded)
+        await replaying.replays.cancel(succeeded, by=TESTER)
 
 
 async def test_new_subscription_of_the_same_id_has_no_replays(replaying: Replaying) -> None:

@@ -19,6 +19,7 @@ from tests.fakes import (
     HOUR_MS,
     NOW_MS,
     SECRET,
+    TESTER,
     WAIT_S,
     WORKSPACE,
     CountingIds,
@@ -61,7 +62,7 @@ class Rotator:
 
     async def rotate(self, subscription_id: str = "a", **changes: Any) -> Keyed:
         """Rotate."""
-        return await self._keys.rotate(WORKSPACE, subscription_id, rotation_of(**changes))
+        return await self._keys.rotate(WORKSPACE, subscription_id, rotation_of(**changes), by=TESTER)
 
     async def stored(self) -> Subscription:
         """Return the subscription as it is."""

@@ -20,6 +20,7 @@ from service.domain.model import (
     SuspendReason,
     Suspension,
 )
+from service.domain.signing import new_key
 from service.domain.subscriptions import Creation, SubscriptionFields
 from service.storage import announcements, subscriptions, sweeps, workspaces
 from service.storage.sqlite import SqliteDatabase
@@ -27,6 +28,7 @@ from service.subscribing import Subscriptions
 from tests.fakes import (
     NOW_MS,
     QUOTAS,
+    TESTER,
     WORKSPACE,
     CountingIds,
     FakeClock,
@@ -81,12 +83,12 @@ Operation = Callable[[Subscriptions], Awaitable[Subscription]]
 
 def update(**fields: Any) -> Operation:
     """Return an update of the subscription a."""
-    return lambda use_cases: use_cases.update(WORKSPACE, "a", cast(SubscriptionFields, fields), etag="")
+    return lambda use_cases: use_cases.update(WORKSPACE, "a", cast(SubscriptionFields, fields), etag="", by=TESTER)
 
 
 def resume(use_cases: Subscriptions) -> Awaitable[Subscription]:
     """Resume the subscription a."""
-    return use_cases.resume(WORKSPACE, "a")
+    return use_cases.resume(WORKSPACE, "a", by=TESTER)
 
 
 async def release_is_asked_for(database: SqliteDatabase) -> bool:
@@ -155,9 +157,9 @@ async def test_resuming_what_is_not_suspended_is_no_change(database: SqliteDatab
     """Its etag stays, for a client may resume twice; and so does the revision, or matches would be made anew."""
     await listen(database)
     await subscribe(database, subscription_of("a", suspension=GONE))
-    resumed = await use_cases.resume(WORKSPACE, "a")
+    resumed = await use_cases.resume(WORKSPACE, "a", by=TESTER)
 
-    assert resumed == await use_cases.resume(WORKSPACE, "a")
+    assert resumed == await use_cases.resume(WORKSPACE, "a", by=TESTER)
     assert ("3", NOW_MS + 1_000) == (resumed.etag, resumed.update_time_ms)
     assert 3 == await database.read(lambda tx: workspaces.revision(tx, WORKSPACE.key))
     assert RESUMED == await told(database)
@@ -187,8 +189,8 @@ async def test_scheme_changes_only_where_the_key_serves_the_new_one(
 ) -> None:
     """The current key then signs by it; one that runs out goes on as it did."""
     keys = (
-        SigningKey("new", "secret-1", NOW_MS + 1, None, old),
-        SigningKey("old", "secret-0", NOW_MS, NOW_MS * 2, old),
+        SigningKey("new", new_key(old, Random(1)), NOW_MS + 1, None, old),
+        SigningKey("old", new_key(old, Random(0)), NOW_MS, NOW_MS * 2, old),
     )
     await subscribe(database, subscription_of("a", signature_scheme=old, signing_keys=keys))
     before = await use_cases.get(WORKSPACE, "a")
@@ -263,13 +265,13 @@ async def test_creation_whose_caller_gave_up_is_found_again(
         await asyncio.Event().wait()
 
     hooked.after_write = never_answer
-    given_up = asyncio.create_task(use_cases.create(creation))
+    given_up = asyncio.create_task(use_cases.create(creation, by=TESTER))
     await is_committed.wait()
     given_up.cancel()
     await asyncio.wait([given_up])
     hooked.after_write = None
 
-    created = await use_cases.create(creation)
+    created = await use_cases.create(creation, by=TESTER)
 
     [stored] = await database.read(lambda tx: subscriptions.after(tx, WORKSPACE, "", limit=9))
     assert stored == created.subscription
@@ -279,11 +281,11 @@ async def test_creation_whose_caller_gave_up_is_found_again(
 async def test_repeated_creation_is_no_change(database: SqliteDatabase, use_cases: Subscriptions) -> None:
     """Neither one that returns what there is nor one that is refused has any match made anew."""
     creation = Creation(WORKSPACE, "", {**FIELDS, "display_name": "Board"}, request_id="r", fingerprint=b"f")
-    created = await use_cases.create(creation)
+    created = await use_cases.create(creation, by=TESTER)
 
-    assert created == await use_cases.create(creation)
+    assert created == await use_cases.create(creation, by=TESTER)
     with pytest.raises(RequestIdReused):
-        await use_cases.create(replace(creation, fingerprint=b"other"))
+        await use_cases.create(replace(creation, fingerprint=b"other"), by=TESTER)
     assert 1 == await database.read(lambda tx: workspaces.revision(tx, WORKSPACE.key))
 
 

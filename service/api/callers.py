@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from service.domain.access import UNLIMITED, Actor, Grant
+from service.domain.credentials import Credential
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a call, and what they may do."""
+    """Who makes a call, and what they may do. Without a credential it is everybody, as `--dev` sees them."""
 
     actor: Actor
     grant: Grant
+    credential: Credential | None = None
 
 
 _DEVELOPMENT: Final = "development"

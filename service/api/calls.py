@@ -1,4 +1,4 @@
-"""What happens around every RPC: parsing, errors, cancellation, the log line, and waiting for the last one.
+"""What happens around every RPC: access, parsing, errors, cancellation, the log line, and waiting for the last one.
 
 Handlers are methods of generated servicers. They take parsed messages, return or yield messages, and raise
 `CallerError`; a response stream is an async generator. Everything that grpc.aio gets wrong on the way is dealt with
@@ -20,20 +20,26 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
-from service.api.callers import current_holder, development, set_caller
+from service.api.access import Rule, rule_of
+from service.api.callers import Caller, current_holder, set_caller
 from service.api.errors import Status, internal_status, status_of
 from service.api.limits import Admission, CallLimits
+from service.domain.access import Grant
 from service.domain.clock import Clock
 from service.domain.errors import CallerError, Draining, ErrorReason, InvalidField, PayloadTooLarge, Unimplemented
 from service.domain.ids import Ids
+
+if TYPE_CHECKING:
+    # Which needs this module for its Context.
+    from service.api.authentication import Authentication
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -48,8 +54,14 @@ _log = structlog.stdlib.get_logger()
 # How long a stream's client may leave a message unread once the server shuts down.
 _LAST_MESSAGE_S = 1.0
 
+# How often it is asked whether a stream's credential still counts. With the time for which one is kept, and that of a
+# read, less than the 5 s in which a revocation is effective.
+_CHECKED_EVERY_S = 2.0
+
 # Questions about the server itself: answered while draining, not waited for, logged at DEBUG.
 _INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
+# Those that need no credential: whatever watches over servers has none.
+_OPEN = ("grpc.health.",)
 _METHOD_NAME_CHARACTERS_MAX = 120
 UNKNOWN_METHOD = "unknown"
 
@@ -67,6 +79,7 @@ class Calls(grpc.aio.ServerInterceptor):
     Args:
         clock: measures how long calls take.
         ids: makes the call ids that an INTERNAL error shares with the log.
+        authentication: says who calls.
         limits: refuses what would be too much at once, before it is parsed.
         request_bytes_max: the largest request message, in bytes; a larger one is refused as PAYLOAD_TOO_LARGE. The
             server's own limit must be above it, for grpc answers RESOURCE_EXHAUSTED.
@@ -78,6 +91,7 @@ class Calls(grpc.aio.ServerInterceptor):
         *,
         clock: Clock,
         ids: Ids,
+        authentication: Authentication,
         limits: CallLimits,
         request_bytes_max: int,
         on_finished: OnFinished = lambda *_: None,
@@ -86,6 +100,7 @@ class Calls(grpc.aio.ServerInterceptor):
         self.draining = asyncio.Event()
         self._clock = clock
         self._ids = ids
+        self._authentication = authentication
         self._limits = limits
         self._on_finished = on_finished
         self._request_bytes_max = request_bytes_max
@@ -140,9 +155,9 @@ class Calls(grpc.aio.ServerInterceptor):
         try:
             if self.draining.is_set() and not method.is_infrastructure:
                 raise _draining()
-            set_caller(development(call.id))
+            await self._authorize(call, context)
             self._admit(call, request)
-            response = await method.respond(request, context, self._write)
+            response = await self._respond(call, request, context)
         except CallerError as error:
             status = status_of(error)
         except _NotRead:
@@ -165,6 +180,51 @@ class Calls(grpc.aio.ServerInterceptor):
             return response
         call.code, call.reason = status.code, status.reason
         return await context.abort(status.code, status.message, status.trailing_metadata)
+
+    async def _authorize(self, call: _Call, context: Context) -> None:
+        """Find out who calls, and refuse who may not call this method.
+
+        Raises:
+            CredentialInvalid, PermissionMissing, StorageUnavailable: nobody known calls, or nobody who may.
+        """
+        if call.method.is_open:
+            return
+        call.caller = await self._authentication.caller(context, call.id)
+        set_caller(call.caller)
+        call.method.check_access(call.caller.grant)
+
+    async def _respond(self, call: _Call, request: Any, context: Context) -> bytes | None:
+        if call.caller is None or call.caller.credential is None or not call.method.is_stream:
+            return await call.method.respond(request, context, self._write, call.caller)
+        async with self._while_valid(call, call.caller):
+            return await call.method.respond(request, context, self._write, call.caller)
+
+    @asynccontextmanager
+    async def _while_valid(self, call: _Call, caller: Caller) -> AsyncIterator[None]:
+        """Break off what goes on inside once the caller's credential does not count any more."""
+        limit = asyncio.timeout(None)
+        checking = asyncio.create_task(self._until_invalid(caller, limit))
+        try:
+            async with limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            # Its client may not read what came before, so nobody waits for the end of this call.
+            self._leave(call)
+            raise await checking from None
+        finally:
+            checking.cancel()
+
+    async def _until_invalid(self, caller: Caller, limit: asyncio.Timeout) -> Exception:
+        """Wait until a credential does not count, or nobody can say whether it does; then end the limit."""
+        while True:
+            await asyncio.sleep(_CHECKED_EVERY_S)
+            try:
+                await self._authentication.check_again(caller)
+            except Exception as error:
+                limit.reschedule(asyncio.get_running_loop().time())
+                return error
 
     async def _write(self, context: Context, message: bytes) -> None:
         """Write a message of a stream, which takes as long as the client does not read.
@@ -200,9 +260,8 @@ class Calls(grpc.aio.ServerInterceptor):
         if method.is_infrastructure or isinstance(method, _Refused):
             return
         request_bytes = 0 if method.request_streaming else len(request)
-        is_stream = method.request_streaming or method.response_streaming
         call.admission = self._limits.admit(
-            method.name, request_bytes=request_bytes, is_stream=is_stream, holder=current_holder()
+            method.name, request_bytes=request_bytes, is_stream=method.is_stream, holder=current_holder()
         )
 
     def _end(self, call: _Call) -> None:
@@ -242,6 +301,8 @@ class _Call:
     started_s: float
     # Whether it is one of those that a shutdown waits for.
     is_counted: bool
+    # Who makes it, once that is known; nobody is asked for what is open to all.
+    caller: Caller | None = None
     # What it is when the handler does not come to its end.
     code: grpc.StatusCode = grpc.StatusCode.CANCELLED
     reason: ErrorReason | None = None
@@ -268,6 +329,7 @@ class _Call:
             duration_ms=round(duration_s * 1000, 3),
             call_id=self.id,
             peer=self.peer,
+            caller=self.caller.actor.name if self.caller else None,
             **cause,
         )
 
@@ -283,12 +345,33 @@ class _Method:
     deserialize: Callable[[bytes], Any]
     serialize: Callable[[Any], bytes]
     request_bytes_max: int
-    is_infrastructure: bool
+    # None for questions about the server itself, which are about no workspace.
+    rule: Rule | None
     is_known: bool = True
 
-    async def respond(self, request: Any, context: Context, write: Write) -> bytes | None:
+    @property
+    def is_infrastructure(self) -> bool:
+        """Whether it is a question about the server itself."""
+        return self.rule is None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody may call it."""
+        return self.name.startswith(_OPEN)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it may go on for long."""
+        return self.request_streaming or self.response_streaming
+
+    def check_access(self, grant: Grant) -> None:
+        """Refuse who may not call it; see `Rule`."""
+        if self.rule is not None:
+            self.rule.check_method(grant)
+
+    async def respond(self, request: Any, context: Context, write: Write, caller: Caller | None) -> bytes | None:
         """Run the handler on what grpc.aio has received: bytes, or an iterator of bytes. Streams are written here."""
-        parsed = self._parse_each(request) if self.request_streaming else self._parse(request)
+        parsed = self._parse_each(request, caller) if self.request_streaming else self._parse(request, caller)
         if not self.response_streaming:
             return self.serialize(await self.behaviour(parsed, context))
         async with aclosing(self.behaviour(parsed, context)) as responses:
@@ -296,19 +379,22 @@ class _Method:
                 await write(context, self.serialize(response))
         return None
 
-    def _parse(self, message: bytes) -> Any:
+    def _parse(self, message: bytes, caller: Caller | None) -> Any:
         if len(message) > self.request_bytes_max:
             raise PayloadTooLarge("request", f"must be at most {self.request_bytes_max:,} bytes; got {len(message):,}")
         try:
-            return self.deserialize(message)
+            request = self.deserialize(message)
         except DecodeError as error:
             raise InvalidField(
                 "request", f"must be a request of {self.name} in protobuf's encoding, its strings in UTF-8"
             ) from error
+        if self.rule is not None and caller is not None:
+            self.rule.check_request(caller.grant, request)
+        return request
 
-    async def _parse_each(self, messages: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async def _parse_each(self, messages: AsyncIterator[bytes], caller: Caller | None) -> AsyncIterator[Any]:
         async for message in messages:
-            request = self._parse(message)
+            request = self._parse(message, caller)
             # Not kept beside what was made of it, for as long as a handler takes over it.
             del message
             yield request
@@ -322,10 +408,15 @@ class _Refused:
     message: str
     request_streaming: bool = True
     response_streaming: bool = True
+    is_stream: bool = False
     is_infrastructure: bool = False
+    is_open: bool = False
     is_known: bool = True
 
-    async def respond(self, _request: Any, _context: Context, _write: Write) -> None:
+    def check_access(self, _grant: Grant) -> None:
+        """Let everybody who is known learn that it is not there."""
+
+    async def respond(self, _request: Any, _context: Context, _write: Write, _caller: Caller | None) -> None:
         raise Unimplemented(self.message)
 
 
@@ -347,7 +438,7 @@ def _method(path: str, handler: Handler, request_bytes_max: int) -> _Method | _R
         handler.request_deserializer,
         handler.response_serializer,
         request_bytes_max,
-        name.startswith(_INFRASTRUCTURE),
+        None if name.startswith(_INFRASTRUCTURE) else rule_of(name),
     )
 
 

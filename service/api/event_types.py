@@ -3,6 +3,7 @@
 from typing import cast
 
 from service.api import masks, paging
+from service.api.callers import current_actor
 from service.api.calls import Context
 from service.api.convert import enum_member, required, timestamp
 from service.cataloguing import SERVICE_CHARACTERS_MAX, EventTypeFields, EventTypes
@@ -32,7 +33,8 @@ class EventTypeService(pb_grpc.EventTypeServiceServicer):
     async def CreateEventType(self, request: pb.CreateEventTypeRequest, context: Context) -> pb.CreateEventTypeResponse:
         """Create an event type."""
         required(request, "event_type")
-        created = await self._event_types.create(request.event_type_id, _fields(request.event_type, _UPDATABLE))
+        fields = _fields(request.event_type, _UPDATABLE)
+        created = await self._event_types.create(request.event_type_id, fields, by=current_actor())
         return pb.CreateEventTypeResponse(event_type=_message(created))
 
     async def GetEventType(self, request: pb.GetEventTypeRequest, context: Context) -> pb.GetEventTypeResponse:
@@ -58,13 +60,16 @@ class EventTypeService(pb_grpc.EventTypeServiceServicer):
         event_type_id = parse_event_type("event_type.name", request.event_type.name)
         paths = masks.paths(request.update_mask, request.event_type, updatable=_UPDATABLE, field="update_mask")
         fields = _fields(request.event_type, _UPDATABLE.intersection(paths))
-        changed = await self._event_types.update(event_type_id, fields, etag=request.event_type.etag)
+        etag = request.event_type.etag
+        changed = await self._event_types.update(event_type_id, fields, etag=etag, by=current_actor())
         return pb.UpdateEventTypeResponse(event_type=_message(changed))
 
     async def DeleteEventType(self, request: pb.DeleteEventTypeRequest, context: Context) -> pb.DeleteEventTypeResponse:
         """Delete an event type."""
         event_type_id = parse_event_type("name", request.name)
-        await self._event_types.delete(event_type_id, etag=request.etag, allow_missing=request.allow_missing)
+        await self._event_types.delete(
+            event_type_id, etag=request.etag, allow_missing=request.allow_missing, by=current_actor()
+        )
         return pb.DeleteEventTypeResponse()
 
     async def ValidatePayload(self, request: pb.ValidatePayloadRequest, context: Context) -> pb.ValidatePayloadResponse:

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from google.protobuf.message import Message
 
 from service.api import paging
+from service.api.callers import current_actor
 from service.api.calls import Context
 from service.api.convert import bound_ms, duration, enum_members, id_in, time_ns, timestamp
 from service.api.replays import ReplayMethods
@@ -100,7 +101,7 @@ class NotificationService(ReplayMethods):
     ) -> pb.RetryNotificationResponse:
         """Make a notification due now."""
         name = parse_child("name", "notifications", request.name)
-        retried = await self._interventions.retry(name.workspace, name.id)
+        retried = await self._interventions.retry(name.workspace, name.id, by=current_actor())
         return pb.RetryNotificationResponse(notification=_message(retried))
 
     async def CancelNotification(
@@ -108,7 +109,7 @@ class NotificationService(ReplayMethods):
     ) -> pb.CancelNotificationResponse:
         """End a pending notification."""
         name = parse_child("name", "notifications", request.name)
-        cancelled = await self._interventions.cancel(name.workspace, name.id)
+        cancelled = await self._interventions.cancel(name.workspace, name.id, by=current_actor())
         return pb.CancelNotificationResponse(notification=_message(cancelled))
 
     async def WatchNotifications(

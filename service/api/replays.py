@@ -3,6 +3,7 @@
 import math
 
 from service.api import paging
+from service.api.callers import current_actor
 from service.api.calls import Context
 from service.api.convert import bound_ms, enum_members, required, time_ns, timestamp
 from service.domain.errors import InvalidField
@@ -32,7 +33,7 @@ class ReplayMethods(pb_grpc.NotificationServiceServicer):
             for field in ("name", "state", "create_time"):
                 counted.ClearField(field)
             return pb.CreateReplayResponse(replay=counted)
-        replay = await self._replays.create(parent.workspace, parent.id, wanted)
+        replay = await self._replays.create(parent.workspace, parent.id, wanted, by=current_actor())
         return pb.CreateReplayResponse(replay=_message(replay))
 
     async def GetReplay(self, request: pb.GetReplayRequest, context: Context) -> pb.GetReplayResponse:
@@ -52,7 +53,7 @@ class ReplayMethods(pb_grpc.NotificationServiceServicer):
 
     async def CancelReplay(self, request: pb.CancelReplayRequest, context: Context) -> pb.CancelReplayResponse:
         """End a replay."""
-        replay = await self._replays.cancel(parse_replay("name", request.name))
+        replay = await self._replays.cancel(parse_replay("name", request.name), by=current_actor())
         return pb.CancelReplayResponse(replay=_message(replay))
 
 

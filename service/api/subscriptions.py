@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import cast
 
 from service.api import masks, paging
+from service.api.callers import current_actor
 from service.api.calls import Context
 from service.api.convert import (
     check_choice,
@@ -55,7 +56,7 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
             for field in _ABSENT_FROM_PREVIEW:
                 preview.ClearField(field)  # type: ignore[arg-type]  # a name is a name
             return pb.CreateSubscriptionResponse(subscription=preview)
-        created = await self._subscriptions.create(creation)
+        created = await self._subscriptions.create(creation, by=current_actor())
         return pb.CreateSubscriptionResponse(subscription=_message(created.subscription), signing_key=created.shown_key)
 
     async def GetSubscription(self, request: pb.GetSubscriptionRequest, context: Context) -> pb.GetSubscriptionResponse:
@@ -98,8 +99,12 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
             request.update_mask, request.subscription, updatable=_UPDATABLE | _FIXED, field="update_mask"
         )
         fields = _fields(request.subscription, _UPDATABLE.intersection(paths))
-        change = self._subscriptions.preview_update if request.validate_only else self._subscriptions.update
-        changed = await change(name.workspace, name.id, fields, etag=request.subscription.etag)
+        etag = request.subscription.etag
+        if request.validate_only:
+            changed = await self._subscriptions.preview_update(name.workspace, name.id, fields, etag=etag)
+        else:
+            by = current_actor()
+            changed = await self._subscriptions.update(name.workspace, name.id, fields, etag=etag, by=by)
         return pb.UpdateSubscriptionResponse(subscription=_message(changed))
 
     async def DeleteSubscription(
@@ -108,7 +113,11 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
         """Delete a subscription."""
         name = parse_child("name", "subscriptions", request.name)
         await self._subscriptions.delete(
-            name.workspace, name.id, etag=request.etag, allow_missing=request.allow_missing
+            name.workspace,
+            name.id,
+            etag=request.etag,
+            allow_missing=request.allow_missing,
+            by=current_actor(),
         )
         return pb.DeleteSubscriptionResponse()
 
@@ -117,7 +126,7 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
     ) -> pb.ResumeSubscriptionResponse:
         """End a suspension."""
         name = parse_child("name", "subscriptions", request.name)
-        resumed = await self._subscriptions.resume(name.workspace, name.id)
+        resumed = await self._subscriptions.resume(name.workspace, name.id, by=current_actor())
         return pb.ResumeSubscriptionResponse(subscription=_message(resumed))
 
     async def RotateSigningKey(
@@ -125,7 +134,7 @@ class SubscriptionService(pb_grpc.SubscriptionServiceServicer):
     ) -> pb.RotateSigningKeyResponse:
         """Put a new signing key in the place of the current one, and show it."""
         name = parse_child("name", "subscriptions", request.name)
-        rotated = await self._signing_keys.rotate(name.workspace, name.id, _rotation(request))
+        rotated = await self._signing_keys.rotate(name.workspace, name.id, _rotation(request), by=current_actor())
         return pb.RotateSigningKeyResponse(subscription=_message(rotated.subscription), signing_key=rotated.shown_key)
 
     async def TestSubscription(

@@ -8,6 +8,7 @@ import click
 import structlog
 
 from service.api.addresses import ListenError
+from service.domain.errors import CallerError
 from service.settings import SettingsError
 from service.storage.backup import BackupError
 from service.storage.database import FatalStorageError, OpenError
@@ -29,6 +30,12 @@ def fail(error: Exception) -> NoReturn:
         _log.error("server.failed", error=str(foreseen[0]))
     if foreseen:
         click.echo(f"tidings-server: {foreseen[0]}", err=True)
+    sys.exit(1)
+
+
+def refuse(error: CallerError | OpenError) -> NoReturn:
+    """Exit with 1 and say in one sentence why a command was not carried out."""
+    click.echo(f"tidings-server: {error}", err=True)
     sys.exit(1)
 
 

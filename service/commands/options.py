@@ -54,8 +54,12 @@ class Age(click.ParamType[timedelta]):
             self.fail(f"{value!r} is not a length of time such as 30d, 72h, 90m or 45s", param, ctx)
         age = timedelta(**{self._UNITS[found[2]]: int(found[1])})
         if age < self._minimum:
-            self.fail(f"{value} is less than {self._minimum // timedelta(hours=1)}h, which is the least", param, ctx)
+            self.fail(f"{value} is less than {self._shown_minimum()}, which is the least", param, ctx)
         return age
+
+    def _shown_minimum(self) -> str:
+        hours, minutes = self._minimum // timedelta(hours=1), self._minimum // timedelta(minutes=1)
+        return f"{hours}h" if hours else f"{minutes}m"
 
 
 database_option = partial(

@@ -10,14 +10,16 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from service.delivery.claiming import end_of_claim
 from service.delivery.courier import Delivery
+from service.domain.access import SERVER
 from service.domain.announcements import Announcement, notification_failed, subscription_suspended
+from service.domain.audit import entry_of
 from service.domain.clock import Clock, rfc3339
 from service.domain.errors import Unavailable
 from service.domain.health import after_attempt, is_beyond_hope
 from service.domain.ids import Ids
 from service.domain.model import Attempt, FailureReason, Health, Subscription, SuspendReason, Suspension
 from service.domain.retry import Fail, RetryAt, Succeed
-from service.storage import announcements, attempts, lanes, queue, subscriptions
+from service.storage import announcements, attempts, audit, lanes, queue, subscriptions
 from service.storage.database import Database, Essential, Transaction
 from service.storage.queue import Ended
 
@@ -138,6 +140,8 @@ def _suspend(
     for receiver, reason in sorted(reasons.items()):
         suspended = subscriptions.suspend(tx, receiver.uid, Suspension(now_ms, reason), url=receiver.url)
         if suspended is not None:
+            before = replace(suspended, suspension=None)
+            audit.insert(tx, entry_of(SERVER, "SuspendSubscription", before, suspended, time_ms=now_ms))
             yield subscription_suspended(suspended, id=ids.new(), now_ms=now_ms, reason=reason)
 
 

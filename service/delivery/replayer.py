@@ -16,6 +16,7 @@ from service.domain.errors import Unavailable
 from service.domain.ids import Ids, uuid7_time_ms
 from service.domain.model import Subscription
 from service.domain.replays import PAUSE_MS_MAX, pause_ms, slice_notifications_max
+from service.matching import shut_filter
 from service.replaying.selection import Selected, Selections, select
 from service.storage import announcements, notifications, replays, subscriptions
 from service.storage.database import Database, Transaction
@@ -123,8 +124,8 @@ class Replayer:
             self._on_made(frozenset((running.replay.subscription_uid,)))
 
     async def _shut_filter(self, subscription: Subscription) -> None:
-        uid, text = subscription.uid, subscription.filter
-        if await self._database.write(lambda tx: subscriptions.shut_filter(tx, uid, text)):
+        uid, text, now_ms = subscription.uid, subscription.filter, self._clock.now_ms()
+        if await self._database.write(lambda tx: shut_filter(tx, uid, text, now_ms=now_ms)):
             _log.warning("subscription.filter_shut", subscription=subscription.name, reason="FILTER_TOO_SLOW")
 
 

@@ -39,6 +39,7 @@ class Retained:
     events_ms: int
     request_ids_ms: int
     changes_ms: int
+    audit_ms: int
 
 
 @dataclass(slots=True)
@@ -52,10 +53,11 @@ class _Kind:
 
 
 class Retention:
-    """Deletes old changes, request_ids, events, replays and deleted subscriptions, one slice per transaction.
+    """Deletes old changes, request_ids, events, replays, deleted subscriptions and audit entries in slices.
 
-    In this order, for each may be needed by what comes before it: an event by its request_id and by changes of its
-    notifications, a replay and a deleted subscription by notifications that refer to them.
+    Each slice is one transaction. In this order, for each may be needed by what comes before it: an event by its
+    request_id and by changes of its notifications, a replay and a deleted subscription by notifications that refer to
+    them. Nothing refers to audit entries, nor they to rows.
     """
 
     def __init__(self, database: Database, *, clock: Clock, retained: Retained, limits: Limits | None = None) -> None:
@@ -69,6 +71,7 @@ class Retention:
             _Kind("events", retained.events_ms, retention.delete_events),
             _Kind("replays", retained.events_ms, retention.delete_replays),
             _Kind("subscriptions", retained.events_ms, retention.delete_tombstones),
+            _Kind("audit_entries", retained.audit_ms, retention.delete_audit_entries),
         )
         # Those that this round has yet to come to the end of. They take turns: one that is never done stops no other.
         self._left = deque(self._kinds)

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.domain.errors import PermissionMissing
-from service.domain.names import Workspace
+from service.domain.errors import PermissionMissing, ResourceNotFound
+from service.domain.names import Workspace, resource_type_of, workspace_of
 
 
 class Scope(StrEnum):
@@ -65,14 +65,22 @@ class Grant:
         if scope not in self.scopes:
             raise PermissionMissing(f'this needs the scope "{scope}"; granted: {_listed(self.scopes)}')
 
-    def check_workspace(self, workspace: Workspace) -> None:
-        """Refuse a workspace that is not covered, whether or not there is anything in it.
+    def check_name(self, name: str) -> None:
+        """Refuse a name in a workspace that is not covered, whether or not there is anything of that name.
+
+        A name that is in no workspace passes: whoever parses it refuses it.
 
         Raises:
-            PermissionMissing: it is not.
+            ResourceNotFound: it is that of a resource, for which a foreign one and a missing one are the same.
+            PermissionMissing: it is that of the workspace, or of no kind of resource.
         """
-        if not self.binding.covers(workspace):
-            raise PermissionMissing(f"{workspace.name} is not covered: what was granted is for {self.binding}")
+        workspace = workspace_of(name)
+        if workspace is None or self.binding.covers(workspace):
+            return
+        resource_type = resource_type_of(name)
+        if resource_type is not None:
+            raise ResourceNotFound(resource_type, name)
+        raise PermissionMissing(f"{workspace.name} is not covered: what was granted is for {self.binding}")
 
 
 def _listed(scopes: Collection[Scope]) -> str:

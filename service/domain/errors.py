@@ -43,6 +43,7 @@ class Quota(StrEnum):
     BYTES_PER_SECOND = "bytes_per_second"
     SUBSCRIPTIONS = "subscriptions"
     FILTERS = "filters"
+    TOKENS = "tokens"
     CALLS = "calls"
     CALLS_OF_CALLER = "calls_of_caller"
     REQUEST_BYTES = "request_bytes"

@@ -12,6 +12,8 @@ from service.domain.ids import check_resource_id
 
 _EVENT_TYPE_ID = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 EVENT_TYPE_CHARACTERS_MAX = 128
+# Two collections, two ids of at most 63 characters, and three slashes.
+_WORKSPACE_NAME_CHARACTERS_MAX = len("organizations") + len("workspaces") + 2 * 63 + 3
 RESERVED_EVENT_TYPE_PREFIX = "tidings."
 OPERATIONAL_EVENT_TYPES = frozenset(
     {
@@ -25,6 +27,14 @@ OPERATIONAL_EVENT_TYPES = frozenset(
 
 Each subscription is stored with whether it wants any of them: a type added here needs a migration that says so anew.
 """
+
+# By the collections that lead to it from its workspace.
+_RESOURCE_TYPES = {
+    ("subscriptions",): "subscription",
+    ("subscriptions", "replays"): "replay",
+    ("events",): "event",
+    ("notifications",): "notification",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,28 @@ def parse_workspace(field: str, name: str) -> Workspace:
         raise _malformed(field, "organizations/{organization}/workspaces/{workspace}", name)
     _check_ids(field, name, parts[1], parts[3])
     return Workspace(parts[1], parts[3])
+
+
+def workspace_of(name: str) -> Workspace | None:
+    """Return the workspace that a name lies in, or is; None if it is no name in a workspace.
+
+    Every name that a parser of this module accepts, and that has a workspace, has the one that this returns.
+    """
+    return _workspace_of_parts(tuple(name[: _WORKSPACE_NAME_CHARACTERS_MAX + 1].split("/", 4)[:4]))
+
+
+@lru_cache(maxsize=1_024)  # Few are busy at a time. What is kept of a name is short, however long it is.
+def _workspace_of_parts(parts: tuple[str, ...]) -> Workspace | None:
+    try:
+        return parse_workspace("name", "/".join(parts))
+    except InvalidField:
+        return None
+
+
+def resource_type_of(name: str) -> str | None:
+    """Return what kind of thing a name below a workspace is of, as errors call it; None if it is of none."""
+    parts = name.split("/")
+    return _RESOURCE_TYPES.get(tuple(parts[4::2])) if len(parts) % 2 == 0 else None
 
 
 def parse_child(field: str, collection: str, name: str) -> WorkspaceChild:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+from service.domain.access import Actor
+from service.domain.audit import entry_of
 from service.domain.clock import Clock, rfc3339
 from service.domain.errors import InvalidField, ResourceNotFound, StateConflict, quoted
 from service.domain.ids import Ids, first_uuid7_at
@@ -11,7 +13,7 @@ from service.domain.names import ReplayName, Workspace
 from service.domain.replays import SLICE_EVENTS_MAX, Replay, ReplayRequest, ReplayState, new_replay
 from service.paging import Page, take
 from service.replaying.selection import select
-from service.storage import replays, subscriptions
+from service.storage import audit, replays, subscriptions
 from service.storage.database import Database, Transaction
 from service.turns import Turns
 
@@ -23,7 +25,7 @@ _AFTER_ALL_IDS = first_uuid7_at((1 << 48) - 1)
 
 
 class Replays:
-    """Creates, counts, reads and cancels replays."""
+    """Creates, counts, reads and cancels replays. Each change is written to the audit log, with who made it."""
 
     def __init__(
         self,
@@ -44,7 +46,7 @@ class Replays:
         # Counting reads much and writes nothing: without a bound, a few callers could keep every reader busy.
         self._counting = asyncio.Semaphore(_COUNTS_AT_ONCE_MAX)
 
-    async def create(self, workspace: Workspace, subscription_id: str, request: ReplayRequest) -> Replay:
+    async def create(self, workspace: Workspace, subscription_id: str, request: ReplayRequest, *, by: Actor) -> Replay:
         """Begin a replay; its notifications are made in the background.
 
         Raises:
@@ -64,6 +66,7 @@ class Replays:
                     "wait until one has ended, or cancel one"
                 )
             replays.insert(tx, replay)
+            audit.insert(tx, entry_of(by, "CreateReplay", None, replay, time_ms=now_ms))
             return replay
 
         try:
@@ -129,7 +132,7 @@ class Replays:
 
         return await self._database.read(work)
 
-    async def cancel(self, name: ReplayName) -> Replay:
+    async def cancel(self, name: ReplayName, *, by: Actor) -> Replay:
         """End a replay; the notifications that it made stay. One that is CANCELLED already stays as it is.
 
         Raises:
@@ -139,10 +142,13 @@ class Replays:
         now_ms = self._clock.now_ms()
 
         def work(tx: Transaction) -> Replay:
-            replays.cancel(tx, _existing(tx, name).id, now_ms=now_ms)
+            before = _existing(tx, name)
+            was_running = replays.cancel(tx, before.id, now_ms=now_ms)
             replay = _existing(tx, name)
             if replay.state is ReplayState.SUCCEEDED:
                 raise StateConflict(f"{quoted(replay.name)} is SUCCEEDED: it has made every notification")
+            if was_running:
+                audit.insert(tx, entry_of(by, "CancelReplay", before, replay, time_ms=now_ms))
             return replay
 
         return await self._database.write(work)

@@ -105,6 +105,21 @@ def schema_version(path: Path, *, migrations: Migrations = MIGRATIONS) -> str | 
     return applied[-1].name if applied else None
 
 
+def check_current(path: Path, *, migrations: Migrations = MIGRATIONS) -> None:
+    """Refuse a database that has other tables than this program reads, for whoever must not change them.
+
+    Raises:
+        OpenError: there is none, or it is of another version; the message says what to do.
+    """
+    version = schema_version(path, migrations=migrations)
+    if version is None:
+        raise OpenError(f"there is no Tidings database {path}")
+    if version not in _names(migrations):
+        raise OpenError(_newer(path, version))
+    if version != latest(migrations):
+        raise OpenError(f"{path} was written by an earlier version of Tidings; run tidings-server migrate first")
+
+
 def latest(migrations: Migrations = MIGRATIONS) -> str:
     """Return the name of the last migration: the schema version that this program works with."""
     return _names(migrations)[-1]
@@ -120,11 +135,15 @@ def _pending(database: sqlite_utils.Database, path: Path, migrations: Migrations
     # sqlite-utils takes no notice of a migration that it does not know, and this version would write wrong rows.
     unknown = set(applied) - set(_names(migrations))
     if unknown:
-        raise OpenError(
-            f"{path} was written by a newer version of Tidings (migration {max(unknown)}); "
-            "run that version, or restore the backup from before it"
-        )
+        raise OpenError(_newer(path, max(unknown)))
     return [migration.name for migration in migrations.pending(database)]
+
+
+def _newer(path: Path, migration: str) -> str:
+    return (
+        f"{path} was written by a newer version of Tidings (migration {migration}); "
+        "run that version, or restore the backup from before it"
+    )
 
 
 def _names(migrations: Migrations) -> list[str]:

@@ -242,9 +242,9 @@ def put_off(tx: Transaction, running: RunningReplay, *, next_time_ms: int) -> No
     )
 
 
-def cancel(tx: Transaction, replay_id: str, *, now_ms: int) -> None:
-    """End a replay if it is RUNNING."""
-    tx.execute(CANCEL, id=replay_id, now=now_ms)
+def cancel(tx: Transaction, replay_id: str, *, now_ms: int) -> bool:
+    """End a replay if it is RUNNING, and say whether it was."""
+    return tx.execute(CANCEL, id=replay_id, now=now_ms) > 0
 
 
 def cancel_of_subscription(tx: Transaction, subscription_uid: str, *, now_ms: int) -> None:

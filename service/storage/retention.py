@@ -28,6 +28,13 @@ DELETE_MANAGEMENT_REQUESTS: Final[LiteralString] = """
     )
 """
 
+DELETE_AUDIT_ENTRIES: Final[LiteralString] = """
+    DELETE FROM audit_log
+    WHERE number IN (
+        SELECT number FROM audit_log WHERE time < :before ORDER BY time, number LIMIT :limit {skip_locked}
+    )
+"""
+
 SELECT_OLDEST_REQUEST: Final[LiteralString] = "SELECT min(create_time) AS create_time FROM publish_requests"
 
 # A replay has passed everything before the event that it looked at last. What it will not look at any more because its
@@ -144,22 +151,32 @@ class Slice:
 
 def delete_changes(tx: Transaction, after: Place, *, before_ms: int, limits: Limits) -> Slice:
     """Delete changes made before a time, oldest first."""
-    return _oldest(after, changes.prune(tx, before_ms=before_ms, limit=limits.small_rows), limits)
+    limit = limits.small_rows
+    return _oldest(after, changes.prune(tx, before_ms=before_ms, limit=limit), limit)
 
 
 def delete_publish_requests(tx: Transaction, after: Place, *, before_ms: int, limits: Limits) -> Slice:
     """Forget the request_ids of publishes made before a time, oldest first."""
-    return _oldest(after, tx.execute(DELETE_PUBLISH_REQUESTS, before=before_ms, limit=limits.small_rows), limits)
+    limit = limits.small_rows
+    return _oldest(after, tx.execute(DELETE_PUBLISH_REQUESTS, before=before_ms, limit=limit), limit)
 
 
 def delete_management_requests(tx: Transaction, after: Place, *, before_ms: int, limits: Limits) -> Slice:
     """Forget the request_ids of everything else that was asked before a time, oldest first."""
-    return _oldest(after, tx.execute(DELETE_MANAGEMENT_REQUESTS, before=before_ms, limit=limits.small_rows), limits)
+    limit = limits.small_rows
+    return _oldest(after, tx.execute(DELETE_MANAGEMENT_REQUESTS, before=before_ms, limit=limit), limit)
 
 
-def _oldest(after: Place, deleted: int, limits: Limits) -> Slice:
+def delete_audit_entries(tx: Transaction, after: Place, *, before_ms: int, limits: Limits) -> Slice:
+    """Delete what the audit log says of changes made before a time, oldest first."""
+    # Each may have 64 KiB, so these are not small.
+    limit = limits.looked_at
+    return _oldest(after, tx.execute(DELETE_AUDIT_ENTRIES, before=before_ms, limit=limit), limit)
+
+
+def _oldest(after: Place, deleted: int, limit: int) -> Slice:
     # None of them is needed, so none stays behind and the place is always the beginning.
-    return Slice(after, deleted < limits.small_rows, deleted)
+    return Slice(after, deleted < limit, deleted)
 
 
 def delete_events(tx: Transaction, after: Place, *, before_ms: int, limits: Limits) -> Slice:

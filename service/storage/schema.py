@@ -374,8 +374,9 @@ V4: Final[tuple[LiteralString, ...]] = (
         after TEXT
     )
     """,
-    "CREATE INDEX audit_log_by_time ON audit_log (time)",
-    "CREATE INDEX audit_log_by_workspace ON audit_log (workspace, time)",
+    "CREATE INDEX audit_log_by_time ON audit_log (time, number)",
+    "CREATE INDEX audit_log_by_workspace ON audit_log (workspace, time, number)",
+    "CREATE INDEX audit_log_by_resource ON audit_log (resource, time, number)",
     # How many subscriptions there are is counted whenever one is created, from this index alone.
     "CREATE INDEX subscriptions_living ON subscriptions (workspace, delete_time)",
     # Filters cost every event of their workspace, so there is a limit to their number. The last column never varies in

@@ -15,8 +15,8 @@ from sqlite_utils import Migrations
 
 from service.domain.errors import StorageUnavailable
 from service.domain.points import AtPoint, pass_by
-from service.storage.database import FatalStorageError, T, Transaction
-from service.storage.migrations import MIGRATIONS, latest, migrate, schema_version, upgrade
+from service.storage.database import FatalStorageError, OpenError, T, Transaction
+from service.storage.migrations import MIGRATIONS, check_current, latest, migrate, schema_version, upgrade
 from service.storage.sqlite_connections import (
     LOG_BYTES_MAX,
     SqliteReader,
@@ -307,6 +307,24 @@ def run_beside(
         migrate(path, migrations=migrations)
     with closing(connect(path, busy_timeout_s=busy_timeout_s)) as connection:
         [result] = SqliteWriter(connection, path, log_bytes_max=LOG_BYTES_MAX).run_batch([work])
+    if result.error is not None:
+        raise result.error
+    value: T = result.value
+    return value
+
+
+def read_beside(path: Path, work: Callable[[Transaction], T], *, migrations: Migrations = MIGRATIONS) -> T:
+    """Run one work of an administrative command that only reads, whether or not a server has the database open.
+
+    Raises:
+        OpenError: there is no database, it is not of today's schema, or it is damaged.
+        StorageUnavailable: another program has locked it.
+    """
+    check_current(path, migrations=migrations)
+    with closing(SqliteReader(connect_reader(path), path)) as reader:
+        result = reader.run(work)
+    if reader.fatal is not None:
+        raise OpenError(str(reader.fatal)) from result.error
     if result.error is not None:
         raise result.error
     value: T = result.value

@@ -94,9 +94,10 @@ SUSPEND: Final[LiteralString] = f"""
     RETURNING {_COLUMNS}
 """
 
-SHUT_FILTER: Final[LiteralString] = """
+SHUT_FILTER: Final[LiteralString] = f"""
     UPDATE subscriptions SET filter_is_shut = 1, revision = :revision
     WHERE uid = :uid AND filter = :filter AND filter_is_shut = 0 AND delete_time IS NULL
+    RETURNING {_COLUMNS}
 """
 
 LOCK_UNSERVED: Final[LiteralString] = """
@@ -249,17 +250,18 @@ def suspend(tx: Transaction, uid: str, suspension: Suspension, *, url: str | Non
     return _whole(tx, changed)[0] if changed else None
 
 
-def shut_filter(tx: Transaction, uid: str, text: str) -> bool:
-    """Shut the filter of a subscription, as a change of its workspace; say whether this did it.
+def shut_filter(tx: Transaction, uid: str, text: str) -> Subscription | None:
+    """Shut the filter of a subscription, as a change of its workspace; return the subscription as it is then.
 
-    False, and nothing is changed, when it is not there, has another filter by now, or is shut already.
+    None, and nothing is changed, when it is not there, has another filter by now, or is shut already.
     """
     found = find_by_uid(tx, [uid]).get(uid)
     if found is None or found.filter_is_shut or found.filter != text:
-        return False
+        return None
     revision = workspaces.bump_revision(tx, found.workspace.key)
     # Once more in the WHERE: what was read before the revision was locked may have changed since.
-    return tx.execute(SHUT_FILTER, uid=uid, filter=text, revision=revision) > 0
+    changed = tx.rows(SHUT_FILTER, uid=uid, filter=text, revision=revision)
+    return _whole(tx, changed)[0] if changed else None
 
 
 def lock_unserved(tx: Transaction, uid: str) -> bool:

@@ -89,7 +89,8 @@ class Metrics:
         # From the first scrape on, so that an alert on an increase does not miss the first.
         for reason in (*ErrorReason, _INTERNAL):
             self._refused_publishes.labels(reason)
-        for quota in Quota:
+        # Tokens are made by a command, which refuses them itself.
+        for quota in set(Quota) - {Quota.TOKENS}:
             self._refusals.labels(quota)
         for outcome in AttemptOutcome:
             self._attempts.labels(outcome)

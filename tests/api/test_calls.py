@@ -18,6 +18,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, Ret
 from google.rpc.status_pb2 import Status as RpcStatus
 from structlog.testing import capture_logs
 
+from service.api.authentication import Authentication
 from service.api.calls import Calls
 from service.api.errors import DETAILS_KEY
 from service.api.limits import CallLimits
@@ -135,7 +136,11 @@ async def serving(answer: Answer = accept) -> AsyncIterator[Served]:
     """Run a server whose Publish does as told."""
     clock = SystemClock()
     calls = Calls(
-        clock=clock, ids=Uuid7Ids(clock, Random(0)), limits=CallLimits(CALLS_MAX), request_bytes_max=REQUEST_BYTES_MAX
+        clock=clock,
+        ids=Uuid7Ids(clock, Random(0)),
+        authentication=Authentication(None),
+        limits=CallLimits(CALLS_MAX),
+        request_bytes_max=REQUEST_BYTES_MAX,
     )
     options = (("grpc.max_receive_message_length", 8 * 1024 * 1024), ("grpc.so_reuseport", 0))
     server = grpc.aio.server(interceptors=(calls,), options=options)

@@ -15,6 +15,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
+from service.api.authentication import Authentication
 from service.api.calls import Calls
 from service.api.limits import Admission, CallLimits, CallsMax
 from service.api.server import ApiServer, Servicers
@@ -94,7 +95,11 @@ async def serving(calls_max: CallsMax) -> AsyncIterator[Served]:
     """Run a server with these limits."""
     clock, publishing = SystemClock(), Publishing()
     calls = Calls(
-        clock=clock, ids=Uuid7Ids(clock, Random(0)), limits=CallLimits(calls_max), request_bytes_max=4 * 1024 * 1024
+        clock=clock,
+        ids=Uuid7Ids(clock, Random(0)),
+        authentication=Authentication(None),
+        limits=CallLimits(calls_max),
+        request_bytes_max=4 * 1024 * 1024,
     )
     servicers = Servicers(
         subscriptions=SubscriptionServiceServicer(),

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
     ServerReflectionResponse,
 )
 
+from service.api.authentication import Authentication
 from service.api.calls import Calls
 from service.api.limits import CallLimits
 from service.api.reflection import Reflection, described_files
@@ -51,7 +52,11 @@ async def address() -> AsyncIterator[str]:
         notifications=NotificationServiceServicer(),
     )
     calls = Calls(
-        clock=clock, ids=Uuid7Ids(clock, Random(0)), limits=CallLimits(CALLS_MAX), request_bytes_max=REQUEST_BYTES_MAX
+        clock=clock,
+        ids=Uuid7Ids(clock, Random(0)),
+        authentication=Authentication(None),
+        limits=CallLimits(CALLS_MAX),
+        request_bytes_max=REQUEST_BYTES_MAX,
     )
     server = ApiServer(listen=("127.0.0.1:0",), calls=calls, servicers=servicers)
     [bound] = await server.start()

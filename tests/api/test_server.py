@@ -17,6 +17,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from structlog.testing import capture_logs
 
 from service.api.addresses import ListenError, is_loopback, parse_address
+from service.api.authentication import Authentication
 from service.api.calls import Calls
 from service.api.limits import CallLimits
 from service.api.server import SERVICES, ApiServer, Servicers
@@ -62,7 +63,11 @@ def server_on(*listen: str, answer: Publish = accept) -> ApiServer:
         notifications=NotificationServiceServicer(),
     )
     calls = Calls(
-        clock=clock, ids=Uuid7Ids(clock, Random(0)), limits=CallLimits(CALLS_MAX), request_bytes_max=REQUEST_BYTES_MAX
+        clock=clock,
+        ids=Uuid7Ids(clock, Random(0)),
+        authentication=Authentication(None),
+        limits=CallLimits(CALLS_MAX),
+        request_bytes_max=REQUEST_BYTES_MAX,
     )
     return ApiServer(listen=listen, calls=calls, servicers=servicers)
 

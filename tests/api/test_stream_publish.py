@@ -262,7 +262,7 @@ class Stream:
         ids = CountingIds()
         self._publisher = Publisher(
             self.database,
-            Matchers(self.database, workspaces_max=10),
+            Matchers(self.database, clock=clock, workspaces_max=10),
             Definitions(self.database),
             backlog=backlog_of(self.database, clock),
             clock=clock,

@@ -161,6 +161,7 @@ def _toll(fault_class: FaultClass, stage: Stage, count: int, code: int) -> Toll:
             ],
             broken=[
                 *invariants.database_violations(database),
+                *invariants.unlogged(database),
                 *invariants.undrained(database),
                 *_complaints(stage.server, code),
             ],

@@ -283,6 +283,7 @@ def check(server: ServerProcess, load: Load) -> None:
     with invariants.reading(server.database) as database:
         invariants.check(
             invariants.database_violations(database),
+            invariants.unlogged(database),
             invariants.undrained(database),
             invariants.lost(database, publications),
             invariants.doubled(database, publications),

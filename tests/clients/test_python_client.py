@@ -106,6 +106,7 @@ class Recorder(PublishServiceServicer, NotificationServiceServicer):
     requests: list[Message] = field(default_factory=list)
     metadata: list[dict[str, str]] = field(default_factory=list)
     timeouts_s: list[float | None] = field(default_factory=list)
+    names: list[tuple[str, ...]] = field(default_factory=list)
 
     async def Publish(self, request: PublishRequest, context: Any) -> PublishResponse:
         """Answer, or refuse."""
@@ -136,6 +137,7 @@ class Recorder(PublishServiceServicer, NotificationServiceServicer):
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata()))
         self.timeouts_s.append(context.time_remaining())
+        self.names.append(tuple(name.decode() for name in context.auth_context().get("x509_common_name", ())))
 
 
 @asynccontextmanager
@@ -214,6 +216,54 @@ async def test_token_is_not_sent_unencrypted_over_a_network(target: str) -> None
     for connect_any in (connect, connect_async):
         with pytest.raises(ValueError, match="could read the token"):
             connect_any(target, token=TOKEN, tls=False)
+
+
+def test_token_goes_unencrypted_over_a_network_where_that_is_asked_for() -> None:
+    """For a network that encrypts by itself."""
+    connect("tidings:50051", token=TOKEN, tls=False, allow_plaintext_token=True).close()
+
+
+async def test_certificate_of_the_client_is_shown() -> None:
+    """The server asks for one, and takes no connection without it."""
+    authority = trustme.CA()
+    certificate, own = authority.issue_cert("127.0.0.1"), authority.issue_cert("client", common_name="orders")
+    chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
+    roots = authority.cert_pem.bytes()
+    credentials = grpc.ssl_server_credentials(
+        [(certificate.private_key_pem.bytes(), chain)], roots, require_client_auth=True
+    )
+    shown: dict[str, Any] = {
+        "certificate_chain": b"".join(blob.bytes() for blob in own.cert_chain_pems),
+        "private_key": own.private_key_pem.bytes(),
+    }
+    recorder = Recorder()
+    async with serving(recorder, credentials) as address:
+        with connect(address, tls=True, root_certificates=roots, **shown) as client:
+            await asyncio.to_thread(client.publishing.Publish, PUBLISH)
+        async with connect_async(address, tls=True, root_certificates=roots, **shown) as asynchronous:
+            await asynchronous.publishing.Publish(PUBLISH)
+        with (
+            connect(address, tls=True, root_certificates=roots, timeout_s=1) as stranger,
+            pytest.raises(grpc.RpcError),
+        ):
+            await asyncio.to_thread(stranger.publishing.Publish, PUBLISH)
+
+    assert [("orders",)] * 2 == recorder.names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"certificate_chain": b"c"}, "need each other"),
+        ({"private_key": b"k"}, "need each other"),
+        ({"certificate_chain": b"c", "private_key": b"k"}, "over TLS only"),
+    ],
+)
+async def test_certificate_that_cannot_be_shown_is_refused_at_once(arguments: dict[str, Any], words: str) -> None:
+    """Or the server would say that nobody is known, and nobody would know why."""
+    for connect_any in (connect, connect_async):
+        with pytest.raises(ValueError, match=words):
+            connect_any("127.0.0.1:1", **arguments)
 
 
 @pytest.mark.parametrize("target", ["127.0.0.2:1", "[::1]:1", "localhost:1", "unix:/tmp/tidings.sock"])

@@ -10,12 +10,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.delivery.retention import Retained, Retention
+from service.domain.audit import AuditEntry
 from service.domain.model import Attempt, AttemptOutcome, NotificationState
 from service.domain.replays import ReplayRequest
 from service.matching import Matchers
 from service.publishing import EventDraft, Publisher
 from service.replaying.replays import Replays
-from service.storage import attempts, events, interventions, notifications, queue, replays, sweeps
+from service.storage import attempts, audit, events, interventions, notifications, queue, replays, sweeps
+from service.storage.audit import NEWEST, AuditFilter
 from service.storage.database import Database, Transaction
 from service.storage.events import PublishRequest
 from service.storage.notifications import NewNotification
@@ -26,6 +28,7 @@ from service.validating import Definitions
 from tests.fakes import (
     HOUR_MS,
     NOW_MS,
+    TESTER,
     WORKSPACE,
     CountingIds,
     FakeClock,
@@ -40,7 +43,7 @@ from tests.fakes import (
 )
 
 DAY_MS: Final = 24 * HOUR_MS
-RETAINED: Final = Retained(events_ms=30 * DAY_MS, request_ids_ms=3 * DAY_MS, changes_ms=DAY_MS)
+RETAINED: Final = Retained(events_ms=30 * DAY_MS, request_ids_ms=3 * DAY_MS, changes_ms=DAY_MS, audit_ms=365 * DAY_MS)
 ATTEMPT: Final = Attempt(1, AttemptOutcome.SUCCEEDED, NOW_MS, 1)
 SELECT_EVENTS: Final = "SELECT id FROM events ORDER BY id"
 SELECT_NOTIFICATIONS: Final = "SELECT id FROM notifications ORDER BY id"
@@ -53,7 +56,8 @@ COUNTS: Final = """
         (SELECT count(*) FROM publish_requests) AS publish_requests,
         (SELECT count(*) FROM management_requests) AS management_requests,
         (SELECT count(*) FROM replays) AS replays,
-        (SELECT count(*) FROM subscriptions) AS subscriptions
+        (SELECT count(*) FROM subscriptions) AS subscriptions,
+        (SELECT count(*) FROM audit_log) AS audit_entries
 """
 
 
@@ -155,7 +159,7 @@ async def test_finished_replay_goes_with_the_notifications_that_it_made(
 
     clock.advance(2 * DAY_MS)
     await round_of(retention)
-    assert {"subscriptions": 1} == await left(database)
+    assert {"subscriptions": 1, "audit_entries": 1} == await left(database)
 
 
 async def test_deleted_subscription_goes_once_its_history_has_gone(
@@ -183,7 +187,10 @@ async def test_deleted_subscription_goes_once_its_history_has_gone(
 
 async def test_request_ids_go_after_72_hours(database: Database, clock: FakeClock, retention: Retention) -> None:
     """Of both kinds; young ones stay."""
-    add = "INSERT INTO management_requests VALUES ('acme/main', 'RotateSigningKey', :id, x'', '{}', :time)"
+    add = """
+        INSERT INTO management_requests (workspace, method, request_id, fingerprint, result, create_time)
+        VALUES ('acme/main', 'RotateSigningKey', :id, x'', '{}', :time)
+    """
     for number, time_ms in enumerate((NOW_MS, NOW_MS + 2)):
         request = PublishRequest(f"r-{number}", b"", "event")
         await database.write(partial(events.insert_requests, workspace=WORKSPACE, requests=[request], now_ms=time_ms))
@@ -195,6 +202,27 @@ async def test_request_ids_go_after_72_hours(database: Database, clock: FakeCloc
     clock.advance(1)
     await round_of(retention)
     assert {"publish_requests": 1, "management_requests": 1} == await left(database)
+
+
+async def test_audit_entries_go_after_a_year(database: Database, clock: FakeClock, retention: Retention) -> None:
+    """More of them than go in one slice; what they tell of may be there or not."""
+    logged = [
+        AuditEntry(TESTER, "CreateEventType", None, f"eventTypes/t-{number}", NOW_MS + number) for number in range(120)
+    ]
+
+    def work(tx: Transaction) -> None:
+        for entry in logged:
+            audit.insert(tx, entry)
+
+    await database.write(work)
+    clock.advance(365 * DAY_MS)
+    await round_of(retention)
+    assert {"audit_entries": 120} == await left(database)
+
+    clock.advance(119)
+    await round_of(retention)
+    [youngest] = await database.read(lambda tx: audit.before(tx, NEWEST, only=AuditFilter(), limit=9))
+    assert logged[-1] == youngest.entry
 
 
 # --- what stays
@@ -473,7 +501,7 @@ def publisher_of(database: Database, clock: FakeClock, ids: CountingIds) -> Publ
     """Return a Publisher as a server has it."""
     return Publisher(
         database,
-        Matchers(database, workspaces_max=10),
+        Matchers(database, clock=clock, workspaces_max=10),
         Definitions(database),
         backlog=backlog_of(database, clock),
         clock=clock,
@@ -493,7 +521,9 @@ async def running_replay(
 ) -> str:
     """Begin a replay of everything, and let it come as far as an event."""
     request = ReplayRequest(0, None, frozenset(states), include_unmatched=False, max_rate_per_second=1.0)
-    replay = await Replays(database, clock=clock, ids=ids, on_created=lambda: None).create(WORKSPACE, "a", request)
+    replay = await Replays(database, clock=clock, ids=ids, on_created=lambda: None).create(
+        WORKSPACE, "a", request, by=TESTER
+    )
 
     def work(tx: Transaction) -> None:
         running = replays.next_running(tx, now_ms=clock.now_ms(), wait_ms_max=1_000)
@@ -509,7 +539,9 @@ async def running_replay(
 async def replayed(database: Database, clock: FakeClock, ids: CountingIds, event_id: str) -> None:
     """Make a replay that has sent one event and ended."""
     request = ReplayRequest(0, None, frozenset(), include_unmatched=False, max_rate_per_second=None)
-    replay = await Replays(database, clock=clock, ids=ids, on_created=lambda: None).create(WORKSPACE, "a", request)
+    replay = await Replays(database, clock=clock, ids=ids, on_created=lambda: None).create(
+        WORKSPACE, "a", request, by=TESTER
+    )
 
     def work(tx: Transaction) -> None:
         new = NewNotification("replayed", WORKSPACE, event_id, "agent.created", "a", "a", clock.now_ms(), replay.id)

@@ -33,6 +33,7 @@ from service.storage.sqlite_file import connect
 from service.validating import Definitions
 from tests.fakes import (
     HOUR_MS,
+    TESTER,
     WORKSPACE,
     CountingIds,
     FakeClock,
@@ -45,7 +46,7 @@ from tests.fakes import (
 
 DAY_MS: Final = 24 * HOUR_MS
 STEPS: Final = 300
-RETAINED: Final = Retained(events_ms=2 * DAY_MS, request_ids_ms=3 * DAY_MS, changes_ms=DAY_MS)
+RETAINED: Final = Retained(events_ms=2 * DAY_MS, request_ids_ms=3 * DAY_MS, changes_ms=DAY_MS, audit_ms=5 * DAY_MS)
 # Small, so that slices end in the middle of things.
 LIMITS: Final = Limits(looked_at=4, rows=6, payload_bytes=50, small_rows=6)
 TABLES: Final = (
@@ -149,7 +150,7 @@ class History:
         # Two processes, as it were: each has matchers of its own, and does not hear of everything at once.
         return Publisher(
             self.database,
-            Matchers(self.database, workspaces_max=10),
+            Matchers(self.database, clock=self.clock, workspaces_max=10),
             Definitions(self.database),
             backlog=self.backlog,
             clock=self.clock,
@@ -235,7 +236,7 @@ class History:
         if ids:
             act = self.rng.choice((self.interventions.retry, self.interventions.cancel))
             try:
-                await act(WORKSPACE, self.rng.choice(ids))
+                await act(WORKSPACE, self.rng.choice(ids), by=TESTER)
             except StateConflict:
                 return
 
@@ -246,7 +247,7 @@ class History:
         rate = self.rng.choice((None, 1.0))
         request = ReplayRequest(start_ms, end_ms, frozenset(), self.rng.random() < 0.5, rate)
         try:
-            await self.replays.create(WORKSPACE, self.rng.choice(self.uids or ["none"]), request)
+            await self.replays.create(WORKSPACE, self.rng.choice(self.uids or ["none"]), request, by=TESTER)
         except (ResourceNotFound, StateConflict):
             return
 

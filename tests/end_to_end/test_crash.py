@@ -38,6 +38,7 @@ from tests.invariants import (
     misattributed,
     reading,
     undrained,
+    unlogged,
     unowed,
     unreceived,
 )
@@ -275,6 +276,7 @@ def _check_database(database: Path, publications: list[Publication], receipts: l
     with reading(database) as connection:
         check(
             database_violations(connection),
+            unlogged(connection),
             undrained(connection),
             lost(connection, publications),
             doubled(connection, publications),

@@ -244,7 +244,7 @@ async def _publish(database: CountedDatabase, *, others: int) -> int:
     clock = SystemClock()
     publisher = Publisher(
         database,
-        Matchers(database, workspaces_max=10),
+        Matchers(database, clock=clock, workspaces_max=10),
         Definitions(database),
         backlog=backlog_of(database, clock),
         clock=clock,

@@ -391,7 +391,7 @@ async def test_server_listens_on_a_unix_socket_beside_tcp(tmp_path: Path) -> Non
         await server.start()
         await server.kill()
         await server.start()
-        client = Client(address)
+        client = Client(address, server.client.token)
         event_type = await Tenant(client).event_type()
         await client.channel.close()
         found = await Tenant(server.client).event_types()

@@ -16,6 +16,7 @@ from service.domain.replays import ReplayRequest
 from service.domain.subscriptions import Creation, SubscriptionFields
 from service.publishing import EventDraft, Published
 from service.rotating import Rotation
+from tests.fakes import TESTER
 from tests.invariants import Publication
 from tests.simulation.receivers import Behaviour, Receivers
 from tests.simulation.world import ProcessGone, UseCases
@@ -141,7 +142,7 @@ class Operator:
             self.ledger.rates[host] = rate
         self.receivers.behaviours[host] = self.rng.choice(self.behaviours)
         creation = Creation(self.rng.choice(WORKSPACES), id, fields, signing_key=key)
-        await self._ask(f"subscribe {id}", lambda to: to.subscriptions.create(creation))
+        await self._ask(f"subscribe {id}", lambda to: to.subscriptions.create(creation, by=TESTER))
 
     async def act(self) -> None:
         """Do one thing, chosen by the dice."""
@@ -179,19 +180,22 @@ class Operator:
         if "format" in change:
             self.ledger.formats[host].add(change["format"])
         await self._ask(
-            f"change {id} {sorted(change)}", lambda to: to.subscriptions.update(workspace, id, change, etag="")
+            f"change {id} {sorted(change)}",
+            lambda to: to.subscriptions.update(workspace, id, change, etag="", by=TESTER),
         )
 
     async def _delete(self) -> None:
         if (found := self._any_subscription()) is None or self.rng.random() < 0.5:
             return
         workspace, id, _ = found
-        await self._ask(f"delete {id}", lambda to: to.subscriptions.delete(workspace, id, etag="", allow_missing=True))
+        await self._ask(
+            f"delete {id}", lambda to: to.subscriptions.delete(workspace, id, etag="", allow_missing=True, by=TESTER)
+        )
 
     async def _resume(self) -> None:
         if found := self._any_subscription():
             workspace, id, _ = found
-            await self._ask(f"resume {id}", lambda to: to.subscriptions.resume(workspace, id))
+            await self._ask(f"resume {id}", lambda to: to.subscriptions.resume(workspace, id, by=TESTER))
 
     async def _rotate(self) -> None:
         if (found := self._any_subscription()) is None:
@@ -200,31 +204,31 @@ class Operator:
         key = self._key()
         self.ledger.keys[host].append(key)
         rotation = Rotation(key, SignatureScheme.STANDARD_WEBHOOKS, self.rng.choice((0, 1, 30)), "", b"")
-        await self._ask(f"rotate {id}", lambda to: to.signing_keys.rotate(workspace, id, rotation))
+        await self._ask(f"rotate {id}", lambda to: to.signing_keys.rotate(workspace, id, rotation, by=TESTER))
 
     async def _retry(self) -> None:
         if (found := self._any_notification()) is not None:
             workspace, id = Workspace.from_key(found[0]), str(found[1])
             self.ledger.retried[id] += 1
-            await self._ask(f"retry {id}", lambda to: to.interventions.retry(workspace, id))
+            await self._ask(f"retry {id}", lambda to: to.interventions.retry(workspace, id, by=TESTER))
 
     async def _cancel(self) -> None:
         if (found := self._any_notification()) is not None:
             workspace, id = Workspace.from_key(found[0]), str(found[1])
-            await self._ask(f"cancel {id}", lambda to: to.interventions.cancel(workspace, id))
+            await self._ask(f"cancel {id}", lambda to: to.interventions.cancel(workspace, id, by=TESTER))
 
     async def _replay(self) -> None:
         if (found := self._any_subscription()) is None:
             return
         workspace, id, _ = found
         request = ReplayRequest(0, None, frozenset(), self.rng.random() < 0.5, self.rng.choice((None, 2.0, 20.0)))
-        await self._ask(f"replay {id}", lambda to: to.replays.create(workspace, id, request))
+        await self._ask(f"replay {id}", lambda to: to.replays.create(workspace, id, request, by=TESTER))
 
     async def _cancel_replay(self) -> None:
         found = self._any("SELECT workspace, subscription_id, id FROM replays WHERE state = 'RUNNING'")
         if found is not None:
             name = ReplayName(Workspace.from_key(found[0]), found[1], found[2])
-            await self._ask(f"cancel replay {name.id}", lambda to: to.replays.cancel(name))
+            await self._ask(f"cancel replay {name.id}", lambda to: to.replays.cancel(name, by=TESTER))
 
     async def _change_receiver(self) -> None:
         host = self.rng.choice(list(self.receivers.behaviours))

@@ -33,6 +33,7 @@ from tests.invariants import (
     overfull,
     revived,
     undrained,
+    unlogged,
     unowed,
     unreceived,
 )
@@ -270,6 +271,7 @@ class Simulation:
         publications = [replace(each, matched=matched.get(each.event_id)) for each in ledger.publications]
         return [
             *database_violations(connection),
+            *unlogged(connection),
             *self._disk.database.moves(),
             *revived(connection, retried=set(ledger.retried)),
             *[f"after the storm {each}" for each in self._owed()],

@@ -41,7 +41,7 @@ DRAIN_TIMEOUT_S = 5.0
 BACKLOG_MAX = 1_000
 WORKSPACE_BACKLOG_MAX = 100
 # Longer than any run: what is deleted could not be asked about.
-RETAINED = Retained(events_ms=1 << 40, request_ids_ms=1 << 40, changes_ms=1 << 40)
+RETAINED = Retained(events_ms=1 << 40, request_ids_ms=1 << 40, changes_ms=1 << 40, audit_ms=1 << 40)
 
 T = TypeVar("T")
 
@@ -117,7 +117,7 @@ class Process:
         )
         publisher = Publisher(
             database,
-            Matchers(database, workspaces_max=10, turns=Turns(_no_cpu)),
+            Matchers(database, clock=clock, workspaces_max=10, turns=Turns(_no_cpu)),
             Definitions(database),
             backlog=backlog,
             clock=clock,

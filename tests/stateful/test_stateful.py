@@ -44,7 +44,18 @@ from service.subscribing import Subscriptions
 from service.turns import Turns
 from service.validating import Definitions
 from tests.direct import DirectDatabase, memory_folder
-from tests.fakes import HOUR_MS, QUOTAS, SECRET, TWO_RETRIES, FakeClock, FakeTransport, backlog_of, reply_of, tick_work
+from tests.fakes import (
+    HOUR_MS,
+    QUOTAS,
+    SECRET,
+    TESTER,
+    TWO_RETRIES,
+    FakeClock,
+    FakeTransport,
+    backlog_of,
+    reply_of,
+    tick_work,
+)
 from tests.invariants import (
     OF_THE_DATABASE,
     Publication,
@@ -58,6 +69,7 @@ from tests.invariants import (
     misdirected,
     revived,
     undrained,
+    unlogged,
     unowed,
     unreceived,
     unsound,
@@ -75,7 +87,7 @@ EVENT_TYPES: Final = ("agent.created", "call.ended")
 PATTERNS: Final = ("*", "agent.created", "call.*")
 JUMPS_MS: Final = (-HOUR_MS, -1_000, 1, 1_000, 12_000, LEASE_MS + 1, 2 * LEASE_MS, 25 * HOUR_MS)
 # Changes alone are pruned.
-RETAINED: Final = Retained(events_ms=1 << 60, request_ids_ms=1 << 60, changes_ms=24 * HOUR_MS)
+RETAINED: Final = Retained(events_ms=1 << 60, request_ids_ms=1 << 60, changes_ms=24 * HOUR_MS, audit_ms=1 << 60)
 ANSWERS: Final = {204: "SUCCEEDED", 410: "GONE", 500: "FAILED"}
 
 SELECT_ROWS: Final = """
@@ -148,7 +160,7 @@ class Machine(RuleBasedStateMachine):
         )
         self.publisher = Publisher(
             database,
-            Matchers(database, workspaces_max=10, turns=Turns(lambda: 0.0)),
+            Matchers(database, clock=self.clock, workspaces_max=10, turns=Turns(lambda: 0.0)),
             Definitions(database),
             backlog=backlog_of(database, clock),
             clock=clock,
@@ -195,7 +207,9 @@ class Machine(RuleBasedStateMachine):
             "max_concurrency": None,
             "annotations": {},
         }
-        created = self.ask(self.subscriptions.create(Creation(Workspace.from_key(key), id, fields, signing_key=SECRET)))
+        created = self.ask(
+            self.subscriptions.create(Creation(Workspace.from_key(key), id, fields, signing_key=SECRET), by=TESTER)
+        )
         uid = created.subscription.uid
         self.keys[uid] = [SECRET]
         self.model.subscriptions[uid] = Subscribed(uid, id, key, pattern, enabled)
@@ -319,7 +333,7 @@ class Machine(RuleBasedStateMachine):
     def retry(self, notification: int) -> None:
         id, owed = _one(list(self.model.owed.items()), notification)
         subscription = self.model.subscriptions[owed.uid]
-        retrying = self.interventions.retry(Workspace.from_key(subscription.workspace), id)
+        retrying = self.interventions.retry(Workspace.from_key(subscription.workspace), id, by=TESTER)
         if subscription.deleted or owed.owner is not None:
             with pytest.raises(StateConflict):
                 self.ask(retrying)
@@ -332,7 +346,9 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.owed)
     def cancel(self, notification: int) -> None:
         id, owed = _one(list(self.model.owed.items()), notification)
-        cancelling = self.interventions.cancel(Workspace.from_key(self.model.subscriptions[owed.uid].workspace), id)
+        cancelling = self.interventions.cancel(
+            Workspace.from_key(self.model.subscriptions[owed.uid].workspace), id, by=TESTER
+        )
         if owed.state in ("SUCCEEDED", "FAILED"):
             with pytest.raises(StateConflict):
                 self.ask(cancelling)
@@ -346,7 +362,7 @@ class Machine(RuleBasedStateMachine):
         found = _one(self._living(), subscription)
         sent = self.model.replayed(found.uid, before_ms=self.clock.now_ms(), include_unmatched=include_unmatched)
         request = ReplayRequest(0, None, frozenset(), include_unmatched, None)
-        replay = self.ask(self.replays.create(Workspace.from_key(found.workspace), found.id, request))
+        replay = self.ask(self.replays.create(Workspace.from_key(found.workspace), found.id, request, by=TESTER))
         while self.ask(self.replayer.take_turn()) != NOTHING_LEFT:
             pass
         rows = self.database.look().execute(
@@ -363,7 +379,11 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: len(self._living()) > 1)
     def delete(self, subscription: int) -> None:
         found = _one(self._living(), subscription)
-        self.ask(self.subscriptions.delete(Workspace.from_key(found.workspace), found.id, etag="", allow_missing=False))
+        self.ask(
+            self.subscriptions.delete(
+                Workspace.from_key(found.workspace), found.id, etag="", allow_missing=False, by=TESTER
+            )
+        )
         found.deleted, found.sweep = True, "CANCEL"
 
     @rule(subscription=_any, enabled=st.booleans())
@@ -385,7 +405,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self._living())
     def resume(self, subscription: int) -> None:
         found = _one(self._living(), subscription)
-        self.ask(self.subscriptions.resume(Workspace.from_key(found.workspace), found.id))
+        self.ask(self.subscriptions.resume(Workspace.from_key(found.workspace), found.id, by=TESTER))
         found.change(suspended=False)
 
     @rule(subscription=_any, overlap_s=st.sampled_from((0, 100)))
@@ -394,7 +414,9 @@ class Machine(RuleBasedStateMachine):
         found = _one(self._living(), subscription)
         rotation = Rotation("", SignatureScheme.STANDARD_WEBHOOKS, overlap_s, "", b"")
         try:
-            keyed = self.ask(self.signing_keys.rotate(Workspace.from_key(found.workspace), found.id, rotation))
+            keyed = self.ask(
+                self.signing_keys.rotate(Workspace.from_key(found.workspace), found.id, rotation, by=TESTER)
+            )
         except StateConflict:
             return  # Ten keys sign already.
         self.keys[found.uid].append(keyed.shown_key)
@@ -452,7 +474,7 @@ class Machine(RuleBasedStateMachine):
                 self.attempt(0, 204)
             while self.sent:
                 self.record(0, 4)
-        check(undrained(self.database.look()), unsound(self.database.look()))
+        check(undrained(self.database.look()), unsound(self.database.look()), unlogged(self.database.look()))
         self.the_database_says_what_the_model_says()
         self.the_invariants_hold()
 
@@ -570,7 +592,7 @@ class Machine(RuleBasedStateMachine):
         return self.publisher.publish(Workspace.from_key(workspace), [draft])
 
     def _update(self, found: Subscribed, fields: SubscriptionFields) -> None:
-        self.ask(self.subscriptions.update(Workspace.from_key(found.workspace), found.id, fields, etag=""))
+        self.ask(self.subscriptions.update(Workspace.from_key(found.workspace), found.id, fields, etag="", by=TESTER))
 
     def _living(self) -> list[Subscribed]:
         return [each for each in self.model.subscriptions.values() if not each.deleted]

@@ -28,6 +28,7 @@ STATEMENTS: Final = {
 INDEXES: Final = {
     "DELETE_PUBLISH_REQUESTS": {"publish_requests_by_age", "sqlite_autoindex_publish_requests_1"},
     "DELETE_MANAGEMENT_REQUESTS": {"management_requests_by_age", "sqlite_autoindex_management_requests_1"},
+    "DELETE_AUDIT_ENTRIES": {"audit_log_by_time"},
     "SELECT_OLDEST_REQUEST": {"publish_requests_by_age"},
     "SELECT_OLD_EVENTS": {"events_by_age", "replays_running_in"},
     "SELECT_NOTIFICATIONS_OF": {"notifications_by_event", "changes_of_ended"},

@@ -95,6 +95,9 @@ def connect(
     token: str | None = None,
     tls: bool | None = None,
     root_certificates: bytes | None = None,
+    certificate_chain: bytes | None = None,
+    private_key: bytes | None = None,
+    allow_plaintext_token: bool = False,
     timeout_s: float = TIMEOUT_S,
 ) -> Client:
     """Return a client of the server at `target`. Connects with the first call, and again whenever it must.
@@ -105,18 +108,33 @@ def connect(
 
     Args:
         target: `host:port`, `[ipv6]:port` or `unix:path`.
-        token: `tdg_<id>_<secret>`, sent with every call.
+        token: `tdg_<id>_<secret>`, sent with every call. A server without `--dev` needs it, or a certificate.
         tls: whether to encrypt. By default everywhere but on loopback and unix sockets.
         root_certificates: in PEM, which certificate authorities to trust. By default those that gRPC ships.
+        certificate_chain: in PEM, the certificate that says who this client is, before those that vouch for it. For a
+            server that grants something to the identity in it (mTLS).
+        private_key: in PEM, that of the certificate.
+        allow_plaintext_token: send the token also where everybody on the way can read it. Only for networks that
+            encrypt by themselves, with `tls=False`.
         timeout_s: the deadline of a call with one response that has none of its own; a stream has none.
 
     Raises:
-        ValueError: the token would be sent unencrypted over a network, or cannot be one.
+        ValueError: the token would be sent unencrypted over a network, or cannot be one; a certificate without its key,
+            or the other way round, or without TLS.
     """
-    if _is_encrypted(target, tls=tls, token=token):
-        channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(root_certificates), _options())
-    else:
+    credentials = _credentials(
+        target,
+        tls=tls,
+        token=token,
+        root_certificates=root_certificates,
+        certificate_chain=certificate_chain,
+        private_key=private_key,
+        allow_plaintext_token=allow_plaintext_token,
+    )
+    if credentials is None:
         channel = grpc.insecure_channel(target, _options())
+    else:
+        channel = grpc.secure_channel(target, credentials, _options())
     return Client(grpc.intercept_channel(channel, Outgoing(token, timeout_s)))
 
 
@@ -126,24 +144,51 @@ def connect_async(
     token: str | None = None,
     tls: bool | None = None,
     root_certificates: bytes | None = None,
+    certificate_chain: bytes | None = None,
+    private_key: bytes | None = None,
+    allow_plaintext_token: bool = False,
     timeout_s: float = TIMEOUT_S,
 ) -> AsyncClient:
     """Return a client for asyncio; see `connect`. Call it inside the event loop that is to use it."""
+    credentials = _credentials(
+        target,
+        tls=tls,
+        token=token,
+        root_certificates=root_certificates,
+        certificate_chain=certificate_chain,
+        private_key=private_key,
+        allow_plaintext_token=allow_plaintext_token,
+    )
     interceptors = AsyncOutgoing.of_every_kind(token, timeout_s)
-    if _is_encrypted(target, tls=tls, token=token):
-        credentials = grpc.ssl_channel_credentials(root_certificates)
-        return AsyncClient(grpc.aio.secure_channel(target, credentials, _options(), interceptors=interceptors))
-    return AsyncClient(grpc.aio.insecure_channel(target, _options(), interceptors=interceptors))
+    if credentials is None:
+        return AsyncClient(grpc.aio.insecure_channel(target, _options(), interceptors=interceptors))
+    return AsyncClient(grpc.aio.secure_channel(target, credentials, _options(), interceptors=interceptors))
 
 
-def _is_encrypted(target: str, *, tls: bool | None, token: str | None) -> bool:
+def _credentials(
+    target: str,
+    *,
+    tls: bool | None,
+    token: str | None,
+    root_certificates: bytes | None,
+    certificate_chain: bytes | None,
+    private_key: bytes | None,
+    allow_plaintext_token: bool,
+) -> grpc.ChannelCredentials | None:
+    """Return what to encrypt a connection with; None for one that is not encrypted."""
     if token is not None and not _TOKEN.fullmatch(token):
         # gRPC would fail at the first call, and speak of metadata. A line end comes from reading a file.
         raise ValueError("the token must be of visible ASCII characters, without spaces and line ends")
+    if (certificate_chain is None) != (private_key is None):
+        raise ValueError("certificate_chain and private_key need each other")
     is_local = _is_local(target)
-    if tls is False and token is not None and not is_local:
+    if not is_local if tls is None else tls:
+        return grpc.ssl_channel_credentials(root_certificates, private_key, certificate_chain)
+    if certificate_chain is not None:
+        raise ValueError("a certificate is shown over TLS only; on this machine that is used with tls=True")
+    if token is not None and not is_local and not allow_plaintext_token:
         raise ValueError(f"without TLS, everybody on the way to {target} could read the token")
-    return not is_local if tls is None else tls
+    return None
 
 
 def _is_local(target: str) -> bool:

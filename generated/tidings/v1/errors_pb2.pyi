@@ -69,9 +69,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_RESUME_TOKEN_EXPIRED: _ErrorReason.ValueType  # 18
     """OUT_OF_RANGE: the changes after this resume_token are no longer kept."""
     ERROR_REASON_CREDENTIAL_INVALID: _ErrorReason.ValueType  # 19
-    """UNAUTHENTICATED: no credential, or one that is not valid."""
+    """UNAUTHENTICATED: no credential, or one that is not known, was revoked or has expired. It also ends streams."""
     ERROR_REASON_PERMISSION_MISSING: _ErrorReason.ValueType  # 20
-    """PERMISSION_DENIED: the credential does not allow this."""
+    """PERMISSION_DENIED: the credential lacks the scope of the method, or does not cover the workspace that `parent`
+    names. (What names a resource in such a workspace is answered RESOURCE_NOT_FOUND.) Nothing is looked up before.
+    """
     ERROR_REASON_UNIMPLEMENTED: _ErrorReason.ValueType  # 21
     """UNIMPLEMENTED: this version does not carry out this method or field yet."""
 
@@ -137,9 +139,11 @@ same request_id.
 ERROR_REASON_RESUME_TOKEN_EXPIRED: ErrorReason.ValueType  # 18
 """OUT_OF_RANGE: the changes after this resume_token are no longer kept."""
 ERROR_REASON_CREDENTIAL_INVALID: ErrorReason.ValueType  # 19
-"""UNAUTHENTICATED: no credential, or one that is not valid."""
+"""UNAUTHENTICATED: no credential, or one that is not known, was revoked or has expired. It also ends streams."""
 ERROR_REASON_PERMISSION_MISSING: ErrorReason.ValueType  # 20
-"""PERMISSION_DENIED: the credential does not allow this."""
+"""PERMISSION_DENIED: the credential lacks the scope of the method, or does not cover the workspace that `parent`
+names. (What names a resource in such a workspace is answered RESOURCE_NOT_FOUND.) Nothing is looked up before.
+"""
 ERROR_REASON_UNIMPLEMENTED: ErrorReason.ValueType  # 21
 """UNIMPLEMENTED: this version does not carry out this method or field yet."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
