@@ -24,6 +24,10 @@ from service.settings import (
     PAYLOAD_BYTES_DEFAULT,
     PAYLOAD_BYTES_HARD_MAX,
     WORKSPACE_BACKLOG_DEFAULT,
+    WORKSPACE_BYTES_PER_SECOND_DEFAULT,
+    WORKSPACE_EVENTS_PER_SECOND_DEFAULT,
+    WORKSPACE_FILTERS_DEFAULT,
+    WORKSPACE_SUBSCRIPTIONS_DEFAULT,
     Settings,
 )
 from service.storage.backup import BackupError, back_up
@@ -163,6 +167,35 @@ def main() -> None:
 @keyring_option(
     help="The file with the keys that seal the database's secrets; TIDINGS_KEYRING_KEYS may hold its contents "
     "instead. Without either, the file beside the database, <database>.keyring, which the first start writes.",
+)
+@option(
+    "--workspace-events-per-second",
+    envvar="TIDINGS_WORKSPACE_EVENTS_PER_SECOND",
+    type=click.IntRange(1),
+    default=WORKSPACE_EVENTS_PER_SECOND_DEFAULT,
+    help="How many events of one workspace this process takes per second. Beyond, publishes are refused with "
+    "QUOTA_EXCEEDED, and streams are read more slowly.",
+)
+@option(
+    "--workspace-bytes-per-second",
+    envvar="TIDINGS_WORKSPACE_BYTES_PER_SECOND",
+    type=click.IntRange(4_096),
+    default=WORKSPACE_BYTES_PER_SECOND_DEFAULT,
+    help="How many bytes the requests that bring them may have together.",
+)
+@option(
+    "--workspace-subscriptions-max",
+    envvar="TIDINGS_WORKSPACE_SUBSCRIPTIONS_MAX",
+    type=click.IntRange(1),
+    default=WORKSPACE_SUBSCRIPTIONS_DEFAULT,
+    help="How many subscriptions a workspace may have.",
+)
+@option(
+    "--workspace-filters-max",
+    envvar="TIDINGS_WORKSPACE_FILTERS_MAX",
+    type=click.IntRange(0),
+    default=WORKSPACE_FILTERS_DEFAULT,
+    help="How many of these may have a CEL filter.",
 )
 @option(
     "--metrics-listen",

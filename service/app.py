@@ -49,6 +49,7 @@ from service.explaining import Explainer
 from service.matching import Matchers
 from service.notifying import History, Interventions
 from service.publishing import Publisher
+from service.quotas import PublishRates, SubscriptionQuotas
 from service.rehearsing import Rehearsals
 from service.replaying.replays import Replays
 from service.rotating import SigningKeys
@@ -60,6 +61,7 @@ from service.storage.subscriptions import Rule
 from service.subscribing import Subscriptions
 from service.telemetry.exposition import MetricsServer
 from service.telemetry.metrics import Metrics
+from service.turns import Turns
 from service.validating import Definitions
 from service.watching import ChangeFeed, Watches
 
@@ -260,7 +262,7 @@ def _build_server(
         clock=clock,
         ids=ids,
         authentication=Authentication(credentials),
-        limits=CallLimits(settings.calls_max),
+        limits=CallLimits(settings.calls_max, on_refused=metrics.quota_refused),
         request_bytes_max=settings.request_bytes_max,
         on_finished=metrics.rpc_finished,
     )
@@ -299,14 +301,20 @@ def _build_server(
         dispatcher.wake(lanes)
         feed.wake()
 
+    turns = Turns()
     sweeper = Sweeper(database, clock=clock, on_released=dispatcher.wake)
-    replayer = Replayer(database, backlog=backlog, clock=clock, ids=ids, on_made=on_owed)
+    replayer = Replayer(database, backlog=backlog, clock=clock, ids=ids, on_made=on_owed, turns=turns)
     subscriptions = Subscriptions(
         database,
         destinations=destinations,
         clock=clock,
         ids=ids,
         rng=secret_rng,
+        quotas=SubscriptionQuotas(
+            subscriptions_max=settings.workspace_subscriptions_max,
+            filters_max=settings.workspace_filters_max,
+            on_refused=metrics.quota_refused,
+        ),
         on_sweep=sweeper.wake,
         allow_unknown_event_types=settings.allow_unknown_event_types,
     )
@@ -318,7 +326,13 @@ def _build_server(
 
     publisher = Publisher(
         database,
-        Matchers(database, clock=clock, workspaces_max=settings.matchers_max, on_filter_shut=_log_filter_shut),
+        Matchers(
+            database,
+            clock=clock,
+            workspaces_max=settings.matchers_max,
+            on_filter_shut=_log_filter_shut,
+            turns=turns,
+        ),
         definitions,
         backlog=backlog,
         clock=clock,
@@ -362,9 +376,16 @@ def _build_server(
                         clock=clock,
                         rng=secret_rng,
                         allow_unknown_event_types=settings.allow_unknown_event_types,
+                        turns=turns,
                     ),
                     publisher,
                     subscriptions,
+                ),
+                rates=PublishRates(
+                    clock=clock,
+                    events_per_second=settings.workspace_events_per_second,
+                    bytes_per_second=settings.workspace_bytes_per_second,
+                    on_refused=metrics.quota_refused,
                 ),
                 payload_bytes_max=settings.payload_bytes_max,
                 draining=calls.draining,
@@ -373,7 +394,7 @@ def _build_server(
             ),
             notifications=NotificationService(
                 History(database),
-                Replays(database, clock=clock, ids=ids, on_created=replayer.wake),
+                Replays(database, clock=clock, ids=ids, on_created=replayer.wake, turns=turns),
                 interventions=Interventions(database, clock=clock, on_changed=on_owed),
                 watches=Watches(database, feed),
             ),

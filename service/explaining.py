@@ -5,14 +5,14 @@ from the matcher's index; tests hold the two against each other.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import deque
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
 from typing import assert_never
 from weakref import WeakValueDictionary
 
-from service.domain.clock import Clock, CpuClock, thread_cpu_s
+from service.domain.clock import Clock, CpuClock
 from service.domain.errors import EventTypeUnknown, quoted
 from service.domain.filters import FilterInput, VerdictKind, evaluate
 from service.domain.formats import misfit
@@ -24,9 +24,9 @@ from service.domain.requests import request_of
 from service.domain.schemas import Violation
 from service.domain.signing import new_key
 from service.domain.subscriptions import check_readable
-from service.matching import CpuSlice
 from service.storage import subscriptions
 from service.storage.database import Database
+from service.turns import CpuSlice, Turns
 from service.validating import Definition, Definitions
 
 # At most about 600 bytes each, so that all of them, with two previews, stay below the 4 MiB that clients take.
@@ -103,15 +103,15 @@ class Explainer:
         clock: Clock,
         rng: Random,
         allow_unknown_event_types: bool,
-        cpu_s: CpuClock = thread_cpu_s,
+        turns: Turns | None = None,
     ) -> None:
         self._database = database
         self._definitions = definitions
         self._allow_unknown_event_types = allow_unknown_event_types
         self._clock = clock
         self._rng = rng
-        self._cpu_s = cpu_s
-        self._turns = asyncio.Semaphore(_AT_ONCE_MAX)
+        self._turns = turns or Turns()
+        self._at_once = asyncio.Semaphore(_AT_ONCE_MAX)
         self._workspace_turns: WeakValueDictionary[Workspace, asyncio.Lock] = WeakValueDictionary()
 
     async def explain(
@@ -136,11 +136,11 @@ class Explainer:
         violations = await definition.violations(event.payload, payload_is_json=event.payload_is_json)
         event = replace(event, category=definition.category, code=definition.code)
         previewed = await self._find(workspace, preview_subscription) if preview_subscription else None
-        deciding = _Deciding(event, self._cpu_s)
+        deciding = _Deciding(event, self._turns.cpu_s)
         decisions = [] if candidate is None else [deciding.decision(candidate)]
         # One that is slow holds up no other workspace.
         workspace_turn = self._workspace_turns.setdefault(workspace, asyncio.Lock())
-        async with workspace_turn, self._turns:
+        async with workspace_turn, self._at_once:
             saved, truncated = await self._decisions(workspace, deciding)
         decisions += saved
         if previewed is not None and all(each.subscription != previewed.name for each in saved):
@@ -168,21 +168,16 @@ class Explainer:
     async def _decisions(self, workspace: Workspace, deciding: "_Deciding") -> tuple[list[Decision], bool]:
         """Return the decisions for saved subscriptions, and whether there are more of them than are shown."""
         decisions: list[Decision] = []
-        slice_ = CpuSlice(self._cpu_s)
-        async for each in self._living(workspace):
-            if len(decisions) == DECISIONS_MAX:
-                return decisions, True
-            decisions.append(deciding.decision(each))
-            if slice_.is_used_up:
-                await slice_.rest()
-        return decisions, False
-
-    async def _living(self, workspace: Workspace) -> AsyncIterator[Subscription]:
         after = ""
         while page := await self._page(workspace, after):
-            for each in page:
-                yield each
             after = page[-1].id
+            left = deque(page)
+            while left:
+                if len(decisions) == DECISIONS_MAX:
+                    return decisions, True
+                async with self._turns.turn() as slice_:
+                    decisions += deciding.decisions(left, slice_, decisions_max=DECISIONS_MAX - len(decisions))
+        return decisions, False
 
     async def _page(self, workspace: Workspace, after: str) -> list[Subscription]:
         return await self._database.read(
@@ -228,6 +223,15 @@ class _Deciding:
         self._cpu_s = cpu_s
         self._shown = FilterInput(event)
         self._misfits: dict[Format, str | None] = {}
+
+    def decisions(self, left: deque[Subscription], slice_: CpuSlice, *, decisions_max: int) -> list[Decision]:
+        """Decide for the next ones, and take them out of `left`, for a slice."""
+        decisions: list[Decision] = []
+        while left and len(decisions) < decisions_max:
+            decisions.append(self.decision(left.popleft()))
+            if slice_.is_used_up:
+                break
+        return decisions
 
     def decision(self, subscription: Subscription) -> Decision:
         reason, detail = self._reason(subscription)

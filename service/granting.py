@@ -21,12 +21,14 @@ from service.domain.credentials import (
     check_identity,
     credential_id,
 )
-from service.domain.errors import QuotaExceeded, ResourceExists, ResourceNotFound, quoted
+from service.domain.errors import Quota, QuotaExceeded, ResourceExists, ResourceNotFound, quoted
 from service.domain.names import Workspace
 from service.storage import audit, credentials
 from service.storage.database import Transaction
 
 DESCRIPTION_CHARACTERS_MAX: Final = 256
+# Somebody must revoke one first.
+_FULL_RETRY_AFTER_S: Final = 60.0
 _PAGE_MAX: Final = 500
 _COMMAND: Final = {CredentialKind.TOKEN: "token", CredentialKind.CERTIFICATE: "identity"}
 
@@ -156,7 +158,9 @@ def _check_quota(tx: Transaction, credential: Credential, workspace_tokens_max: 
     if credentials.count_tokens(tx, workspace, now_ms=credential.create_time_ms) >= workspace_tokens_max:
         raise QuotaExceeded(
             f"{workspace.name} may have {workspace_tokens_max:,} tokens, and has as many; revoke one of them first",
+            quota=Quota.TOKENS,
             subject=workspace.name,
+            retry_after_s=_FULL_RETRY_AFTER_S,
         )
 
 

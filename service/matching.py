@@ -5,14 +5,14 @@ since. It is used on the event loop only; what runs inside a transaction is the 
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from service.domain.access import SERVER
 from service.domain.attributes import attributes_match
 from service.domain.audit import entry_of
-from service.domain.clock import Clock, CpuClock, thread_cpu_s
+from service.domain.clock import Clock
 from service.domain.filters import FilterInput, VerdictKind, evaluate
 from service.domain.model import Event
 from service.domain.names import Workspace
@@ -20,11 +20,10 @@ from service.domain.patterns import PatternIndex, matches
 from service.storage import audit, subscriptions, workspaces
 from service.storage.database import Database, Transaction
 from service.storage.subscriptions import Rule
+from service.turns import CpuSlice, Turns
 
 _RULES_PER_READ_MAX = 1_000
 _NEVER_LOADED = -1
-# Evaluations go on this long before other tasks have their turn.
-_SLICE_CPU_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,35 +35,17 @@ class _Changes:
     are_all: bool
 
 
-class CpuSlice:
-    """Counts the CPU that a task uses between its rests, so that it does not keep the event loop to itself."""
-
-    def __init__(self, cpu_s: CpuClock) -> None:
-        self._cpu_s = cpu_s
-        self._start_s = cpu_s()
-
-    @property
-    def is_used_up(self) -> bool:
-        """Whether it is time to rest."""
-        return self._cpu_s() - self._start_s > _SLICE_CPU_S
-
-    async def rest(self) -> None:
-        """Let the tasks that are ready have their turn."""
-        await asyncio.sleep(0)
-        self._start_s = self._cpu_s()
-
-
 class WorkspaceMatcher:
     """The rules of one workspace at one revision: none, and a revision before all others, until it is loaded."""
 
-    def __init__(self, shut: Callable[[Rule], Awaitable[None]], *, cpu_s: CpuClock = thread_cpu_s) -> None:
+    def __init__(self, shut: Callable[[Rule], Awaitable[None]], *, turns: Turns) -> None:
         self.revision = _NEVER_LOADED
         self.loading = asyncio.Lock()
         self._evaluating = asyncio.Lock()
         # By uid, the revision of a rule whose filter was shut: whoever waits for a turn does not evaluate it too.
         self._too_slow: dict[str, int] = {}
         self._shut = shut
-        self._cpu_s = cpu_s
+        self._turns = turns
         self._rules: dict[str, Rule] = {}
         self._index: PatternIndex[str] = PatternIndex()
 
@@ -92,8 +73,7 @@ class WorkspaceMatcher:
             DiskFull, StorageUnavailable: a filter was to be shut, see Database.write.
         """
         candidates = [self._candidates(event) for event in events]
-        slice_ = CpuSlice(self._cpu_s)
-        return [await self._wanting(rules, event, slice_) for event, rules in zip(events, candidates, strict=True)]
+        return [await self._wanting(rules, event) for event, rules in zip(events, candidates, strict=True)]
 
     def _candidates(self, event: Event) -> list[Rule]:
         rules = (self._rules[uid] for uid in self._index.candidates(event.event_type))
@@ -103,33 +83,42 @@ class WorkspaceMatcher:
             if not rule.filter_is_shut and attributes_match(rule.attribute_filters, event.attributes)
         ]
 
-    async def _wanting(self, candidates: list[Rule], event: Event, slice_: CpuSlice) -> list[Rule]:
+    async def _wanting(self, candidates: list[Rule], event: Event) -> list[Rule]:
         """Return those of the candidates whose filter is true."""
         if not any(rule.filter for rule in candidates):
             return candidates
-        # However many publishes a workspace makes at once, its filters get one slice among those of the others.
+        # However many publishes a workspace makes at once, one of them stands in the line of all workspaces.
         async with self._evaluating:
-            return await self._evaluated(candidates, event, slice_)
+            return await self._evaluated(candidates, event)
 
-    async def _evaluated(self, candidates: list[Rule], event: Event, slice_: CpuSlice) -> list[Rule]:
+    async def _evaluated(self, candidates: list[Rule], event: Event) -> list[Rule]:
         shown = FilterInput(event)
-        wanting = []
-        for rule in candidates:
-            if not rule.filter:
-                wanting.append(rule)
-                continue
-            if rule.revision <= self._too_slow.get(rule.uid, _NEVER_LOADED):
-                continue
-            verdict = evaluate(rule.filter, shown, self._cpu_s)
+        wanting = [rule for rule in candidates if not rule.filter]
+        left = deque(rule for rule in candidates if rule.filter and not self._is_too_slow(rule))
+        while left:
+            async with self._turns.turn() as slice_:
+                too_slow = self._evaluate(left, shown, wanting, slice_)
+            if too_slow is not None:
+                await self._shut(too_slow)
+                # Not before it is shut, or it would match nothing without anybody being told.
+                self._too_slow[too_slow.uid] = too_slow.revision
+        return wanting
+
+    def _evaluate(self, left: deque[Rule], shown: FilterInput, wanting: list[Rule], slice_: CpuSlice) -> Rule | None:
+        """Move rules from `left` to `wanting`, or drop them, for a slice; end early with one that is too slow."""
+        while left:
+            rule = left.popleft()
+            verdict = evaluate(rule.filter, shown, self._turns.cpu_s)
             if verdict.kind is VerdictKind.TRUE:
                 wanting.append(rule)
             elif verdict.kind is VerdictKind.TOO_SLOW:
-                await self._shut(rule)
-                # Not before it is shut, or it would match nothing without anybody being told.
-                self._too_slow[rule.uid] = rule.revision
+                return rule
             if slice_.is_used_up:
-                await slice_.rest()
-        return wanting
+                break
+        return None
+
+    def _is_too_slow(self, rule: Rule) -> bool:
+        return rule.revision <= self._too_slow.get(rule.uid, _NEVER_LOADED)
 
     def _add(self, rule: Rule) -> None:
         self._rules[rule.uid] = rule
@@ -154,12 +143,12 @@ class Matchers:
         clock: Clock,
         workspaces_max: int,
         on_filter_shut: Callable[[Workspace, Rule], None] | None = None,
-        cpu_s: CpuClock = thread_cpu_s,
+        turns: Turns | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._on_filter_shut = on_filter_shut
-        self._cpu_s = cpu_s
+        self._turns = turns or Turns()
         self._workspaces_max = workspaces_max
         self._matchers: OrderedDict[Workspace, WorkspaceMatcher] = OrderedDict()
 
@@ -200,7 +189,7 @@ class Matchers:
     def _kept(self, workspace: Workspace) -> WorkspaceMatcher:
         matcher = self._matchers.get(workspace)
         if matcher is None:
-            matcher = WorkspaceMatcher(lambda rule: self._shut(workspace, rule), cpu_s=self._cpu_s)
+            matcher = WorkspaceMatcher(lambda rule: self._shut(workspace, rule), turns=self._turns)
             self._matchers[workspace] = matcher
         self._matchers.move_to_end(workspace)
         if len(self._matchers) > self._workspaces_max:

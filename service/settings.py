@@ -16,6 +16,10 @@ PAYLOAD_BYTES_HARD_MAX = 1024 * 1024
 DELIVERY_SLOTS_HARD_MAX = 1_024
 BACKLOG_DEFAULT = 10_000_000
 WORKSPACE_BACKLOG_DEFAULT = 1_000_000
+WORKSPACE_EVENTS_PER_SECOND_DEFAULT = 10_000
+WORKSPACE_BYTES_PER_SECOND_DEFAULT = 64 * 1024 * 1024
+WORKSPACE_SUBSCRIPTIONS_DEFAULT = 20_000
+WORKSPACE_FILTERS_DEFAULT = 1_000
 
 CALLS_MAX: Final = CallsMax(
     publishes=1_000,
@@ -52,6 +56,10 @@ class Settings:
     delivery_slots: int = DELIVERY_SLOTS_HARD_MAX
     backlog_max: int = BACKLOG_DEFAULT
     workspace_backlog_max: int = WORKSPACE_BACKLOG_DEFAULT
+    workspace_events_per_second: int = WORKSPACE_EVENTS_PER_SECOND_DEFAULT
+    workspace_bytes_per_second: int = WORKSPACE_BYTES_PER_SECOND_DEFAULT
+    workspace_subscriptions_max: int = WORKSPACE_SUBSCRIPTIONS_DEFAULT
+    workspace_filters_max: int = WORKSPACE_FILTERS_DEFAULT
     metrics_listen: str | None = None
     keyring: Path | None = None
     """The file with the keys that seal secrets; without it and `keyring_keys`, `<database>.keyring`."""

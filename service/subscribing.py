@@ -27,6 +27,7 @@ from service.domain.subscriptions import (
     unsaved_subscription,
 )
 from service.paging import Page, take
+from service.quotas import SubscriptionQuotas, refusals_told
 from service.storage import (
     announcements,
     audit,
@@ -60,6 +61,7 @@ class Subscriptions:
         clock: Clock,
         ids: Ids,
         rng: Random,
+        quotas: SubscriptionQuotas,
         on_sweep: Callable[[], None],
         allow_unknown_event_types: bool,
     ) -> None:
@@ -68,6 +70,7 @@ class Subscriptions:
         self._clock = clock
         self._ids = ids
         self._rng = rng
+        self._quotas = quotas
         self._on_sweep = on_sweep
         self._allow_unknown_event_types = allow_unknown_event_types
 
@@ -80,6 +83,7 @@ class Subscriptions:
             ResourceExists: the id or the display name is taken.
             RequestIdReused: the request_id was used before, for a request that said something else.
             ResourceNotFound: what the same request created was deleted since.
+            QuotaExceeded: the workspace has as many subscriptions, or as many with a filter, as it may have.
         """
         new = self._new(creation)
         now_ms = new.create_time_ms
@@ -104,16 +108,19 @@ class Subscriptions:
                 management_requests.insert(tx, new.workspace, request, now_ms=now_ms)
             return Keyed(stored, key)
 
-        return await self._database.write(work)
+        with refusals_told(self._quotas.on_refused):
+            return await self._database.write(work)
 
     async def preview_create(self, creation: Creation) -> Subscription:
         """Check all that `create` checks and return what it would create. The request_id is not looked up.
 
         Raises:
-            InvalidField, InvalidFilter, DestinationForbidden, EventTypeUnknown, ResourceExists: as `create` does.
+            InvalidField, InvalidFilter, DestinationForbidden, EventTypeUnknown, ResourceExists, QuotaExceeded: as
+                `create` does.
         """
         new = self._new(creation)
-        await self._database.read(lambda tx: self._check_new(tx, new))
+        with refusals_told(self._quotas.on_refused):
+            await self._database.read(lambda tx: self._check_new(tx, new))
         return new
 
     async def draft(self, workspace: Workspace, fields: SubscriptionFields) -> Subscription:
@@ -180,6 +187,7 @@ class Subscriptions:
             ResourceExists: the display name is taken.
             StateConflict: the new signature scheme needs another key, or the subscription's secrets cannot be read.
             EtagMismatch: an etag is given and not the current one.
+            QuotaExceeded: a first filter, and the workspace has as many as it may have.
         """
         check_fields(fields, self._destinations)
         now_ms, announcement_id = self._clock.now_ms(), self._ids.new()
@@ -194,7 +202,8 @@ class Subscriptions:
             audit.insert(tx, entry_of(by, "UpdateSubscription", current, after, time_ms=now_ms))
             return after
 
-        return await self._write_and_sweep(work)
+        with refusals_told(self._quotas.on_refused):
+            return await self._write_and_sweep(work)
 
     async def preview_update(
         self, workspace: Workspace, subscription_id: str, fields: SubscriptionFields, *, etag: str
@@ -213,7 +222,8 @@ class Subscriptions:
             self._check_change(tx, current, after)
             return after
 
-        return await self._database.read(work)
+        with refusals_told(self._quotas.on_refused):
+            return await self._database.read(work)
 
     async def resume(self, workspace: Workspace, subscription_id: str, *, by: Actor) -> Subscription:
         """End a suspension and have what was held delivered. A subscription that is not suspended stays as it is.
@@ -284,11 +294,13 @@ class Subscriptions:
         self._check_event_types(tx, new.event_types)
         _check_id_free(tx, new)
         _check_display_name_free(tx, new)
+        self._quotas.check_new(tx, new)
 
     def _check_change(self, tx: Transaction, current: Subscription, after: Subscription) -> None:
         # Patterns that stay are not judged again: their event type may have been deleted since.
         self._check_event_types(tx, set(after.event_types).difference(current.event_types))
         _check_display_name_free(tx, after)
+        self._quotas.check_change(tx, current, after)
 
     def _check_event_types(self, tx: Transaction, patterns: Collection[str]) -> None:
         if self._allow_unknown_event_types:

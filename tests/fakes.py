@@ -34,6 +34,7 @@ from service.domain.model import (
 from service.domain.names import Workspace
 from service.domain.outcomes import Reply, Request, Unreachable
 from service.domain.patterns import matches
+from service.quotas import SubscriptionQuotas
 from service.storage import changes, event_types, events, lanes, notifications, queue, subscriptions, workspaces
 from service.storage.changes import NewChange
 from service.storage.database import Database, T, Transaction
@@ -47,6 +48,7 @@ SECOND_MS: Final = 1_000
 HOUR_MS: Final = 3_600_000
 WAIT_S: Final = 10
 WORKSPACE: Final = Workspace("acme", "main")
+QUOTAS: Final = SubscriptionQuotas(subscriptions_max=20_000, filters_max=1_000)
 SECRET: Final = "whsec_" + base64.b64encode(b"k" * 32).decode()
 TESTER: Final = Actor("test", "call-1")
 TWO_RETRIES: Final = RetryPolicy(FixedSchedule((10.0, 100.0)))

@@ -23,6 +23,7 @@ from service.storage import subscriptions, workspaces
 from service.storage.database import Database, FatalStorageError, Transaction
 from service.storage.sqlite import SqliteDatabase
 from service.storage.subscriptions import Rule
+from service.turns import Turns
 from service.validating import Definitions
 from tests.fakes import (
     NOW_MS,
@@ -55,7 +56,7 @@ def explainer_of(database: Database, *, allow_unknown: bool = True, cpu_step_s: 
         clock=FakeClock(),
         rng=Random(4711),
         allow_unknown_event_types=allow_unknown,
-        cpu_s=cpu_s,
+        turns=Turns(cpu_s),
     )
 
 

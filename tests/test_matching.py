@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from service.storage.sqlite import SqliteDatabase
 from service.storage.sqlite_connections import SqliteWriter
 from service.storage.sqlite_file import connect
 from service.storage.subscriptions import Rule
+from service.turns import Turns
 from tests.fakes import WORKSPACE, FakeClock, change, event_of, subscribe, subscription_of, wants
 from tests.keys import prepare, sealer
 
@@ -53,7 +54,7 @@ async def nothing_is_slow(rule: Rule) -> None:
 
 def new_matcher(rules: list[Rule] | None = None) -> WorkspaceMatcher:
     """Return a matcher with these rules, on a CPU clock that stands still."""
-    matcher = WorkspaceMatcher(nothing_is_slow, cpu_s=lambda: 0.0)
+    matcher = WorkspaceMatcher(nothing_is_slow, turns=Turns(lambda: 0.0))
     matcher.apply(rules or [], revision=len(rules or []))
     return matcher
 
@@ -320,12 +321,12 @@ async def test_rules_whose_pattern_or_attributes_cannot_match_cost_nothing() -> 
 
     rules = [rule_of("wanted", ("a.b",), filter="event.data.n == 1")]
     rules += [rule_of(f"s{number}", (f"a.x{number}", "c.*"), filter="event.data.n == 1") for number in range(1_000)]
-    matcher = WorkspaceMatcher(nothing_is_slow, cpu_s=cpu_s)
+    matcher = WorkspaceMatcher(nothing_is_slow, turns=Turns(cpu_s))
     matcher.apply(
         [replace(rule, attribute_filters=CountedFilters(looks, rule.uid)) for rule in rules],  # type: ignore[arg-type]
         revision=1,
     )
-    alone = WorkspaceMatcher(nothing_is_slow, cpu_s=cpu_s)
+    alone = WorkspaceMatcher(nothing_is_slow, turns=Turns(cpu_s))
     alone.apply(rules[:1], revision=1)
     event = said("a.b", payload=b'{"n": 1}')
 
@@ -345,7 +346,7 @@ async def test_payload_is_not_parsed_when_no_candidate_has_a_filter() -> None:
 
 async def test_other_tasks_have_their_turns_between_evaluations() -> None:
     """After 5 ms of CPU; and the matches stay those of the revision that the matcher had."""
-    matcher = WorkspaceMatcher(nothing_is_slow, cpu_s=SteppingCpu(0.001))
+    matcher = WorkspaceMatcher(nothing_is_slow, turns=Turns(SteppingCpu(0.001)))
     matcher.apply([rule_of(f"s{number:02}", ("*",), filter="event.data.n == 1") for number in range(20)], revision=1)
     turns = 0
     done = asyncio.Event()
@@ -366,6 +367,29 @@ async def test_other_tasks_have_their_turns_between_evaluations() -> None:
     assert turns >= 5
 
 
+async def test_workspaces_evaluate_in_turns() -> None:
+    """One with many slow filters has one of them evaluated, and then it is another's turn."""
+    stepping, order = SteppingCpu(0.006), []
+
+    def cpu_s() -> float:
+        order.append(str(asyncio.current_task()))
+        return stepping()
+
+    def matcher_of(name: str, filters: int) -> WorkspaceMatcher:
+        matcher = WorkspaceMatcher(nothing_is_slow, turns=turns)
+        rules = [rule_of(f"{name}{number}", ("*",), filter="event.data.n == 1") for number in range(filters)]
+        matcher.apply(rules, revision=1)
+        return matcher
+
+    turns = Turns(cpu_s)
+    event = said("a", payload=b'{"n": 1}')
+    matched = await asyncio.gather(matcher_of("many", 8).match([event]), matcher_of("few", 3).match([event]))
+
+    assert [[8], [3]] == [[len(rules) for rules in each] for each in matched]
+    had = [task for task, _ in groupby(order)]
+    assert (7, 2) == (len(had), len(set(had)))
+
+
 async def test_slow_filter_is_shut_once_and_matches_nothing(database: SqliteDatabase) -> None:
     """The first event finds it too slow; the matcher of the next revision does not evaluate it again."""
     shut: list[tuple[Workspace, str]] = []
@@ -375,7 +399,7 @@ async def test_slow_filter_is_shut_once_and_matches_nothing(database: SqliteData
         clock=FakeClock(),
         workspaces_max=1,
         on_filter_shut=lambda workspace, rule: shut.append((workspace, rule.id)),
-        cpu_s=cpu_s,
+        turns=Turns(cpu_s),
     )
     await subscribe(database, subscription_of("slow", filter="event.data.n == 1"), subscription_of("plain"))
     event = said("a", payload=b'{"n": 1}')
@@ -409,7 +433,7 @@ async def test_publishes_that_wait_do_not_evaluate_a_filter_that_was_shut_meanwh
         await asyncio.sleep(0)
         shut.append(rule.revision)
 
-    matcher = WorkspaceMatcher(shut_it, cpu_s=SteppingCpu(1.0))
+    matcher = WorkspaceMatcher(shut_it, turns=Turns(SteppingCpu(1.0)))
     rule = replace(rule_of("slow", ("*",), filter="event.data.n == 1"), revision=1)
     matcher.apply([rule], revision=1)
     event = said("a", payload=b'{"n": 1}')
@@ -431,7 +455,7 @@ async def test_filter_that_could_not_be_shut_is_evaluated_again() -> None:
         if outcome is not None:
             raise outcome
 
-    matcher = WorkspaceMatcher(shut_it, cpu_s=SteppingCpu(1.0))
+    matcher = WorkspaceMatcher(shut_it, turns=Turns(SteppingCpu(1.0)))
     matcher.apply([rule_of("slow", ("*",), filter="event.data.n == 1")], revision=1)
     event = said("a", payload=b'{"n": 1}')
 

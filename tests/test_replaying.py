@@ -23,6 +23,7 @@ from service.storage import audit, events, queue, subscriptions
 from service.storage.audit import NEWEST, AuditFilter
 from service.storage.database import Database
 from service.storage.sqlite import SqliteDatabase
+from service.turns import Turns
 from tests.fakes import (
     HOUR_MS,
     NOW_MS,
@@ -122,8 +123,11 @@ def replaying_on(clock: FakeClock) -> Callable[[Database], Replaying]:
 
         cpu = FakeCpu()
         backlog = backlog_of(database, clock, workspace_notifications_max=BACKLOG_MAX)
-        replayer = Replayer(database, backlog=backlog, clock=clock, ids=ids, on_made=on_made, cpu_s=cpu)
-        replays = Replays(database, clock=clock, ids=ids, on_created=replayer.wake, counted_events_max=1_500, cpu_s=cpu)
+        turns = Turns(cpu)
+        replayer = Replayer(database, backlog=backlog, clock=clock, ids=ids, on_made=on_made, turns=turns)
+        replays = Replays(
+            database, clock=clock, ids=ids, on_created=replayer.wake, counted_events_max=1_500, turns=turns
+        )
         made = Replaying(database, clock, replays, replayer, cpu, backlog)
         return made
 

@@ -27,6 +27,7 @@ from service.storage.sqlite import SqliteDatabase
 from service.subscribing import Subscriptions
 from tests.fakes import (
     NOW_MS,
+    QUOTAS,
     TESTER,
     WORKSPACE,
     CountingIds,
@@ -71,6 +72,7 @@ def use_cases(hooked: HookedDatabase, clock: FakeClock, ids: CountingIds, rng: R
         clock=clock,
         ids=ids,
         rng=rng,
+        quotas=QUOTAS,
         on_sweep=lambda: None,
         allow_unknown_event_types=False,
     )

@@ -2,6 +2,7 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Final
 
 from service.domain.access import UNLIMITED, Actor, Grant
 from service.domain.credentials import Credential
@@ -16,6 +17,8 @@ class Caller:
     credential: Credential | None = None
 
 
+_DEVELOPMENT: Final = "development"
+
 _caller: ContextVar[Caller] = ContextVar("caller")
 
 
@@ -29,6 +32,12 @@ def current_actor() -> Actor:
     return _caller.get().actor
 
 
+def current_holder() -> str | None:
+    """Return whose share of the server the call that runs takes; None with `--dev`, where one is everybody."""
+    name = current_actor().name
+    return None if name == _DEVELOPMENT else name
+
+
 def development(call_id: str) -> Caller:
     """Return everybody, as `--dev` sees them."""
-    return Caller(Actor("development", call_id), UNLIMITED)
+    return Caller(Actor(_DEVELOPMENT, call_id), UNLIMITED)

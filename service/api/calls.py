@@ -29,9 +29,9 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from service.api.access import Rule, rule_of
-from service.api.callers import Caller, set_caller
+from service.api.callers import Caller, current_holder, set_caller
 from service.api.errors import Status, internal_status, status_of
-from service.api.limits import CallLimits
+from service.api.limits import Admission, CallLimits
 from service.domain.access import Grant
 from service.domain.clock import Clock
 from service.domain.errors import CallerError, Draining, ErrorReason, InvalidField, PayloadTooLarge, Unimplemented
@@ -260,12 +260,13 @@ class Calls(grpc.aio.ServerInterceptor):
         if method.is_infrastructure or isinstance(method, _Refused):
             return
         request_bytes = 0 if method.request_streaming else len(request)
-        self._limits.admit(method.name, request_bytes=request_bytes, is_stream=method.is_stream)
-        call.admitted_bytes = request_bytes
+        call.admission = self._limits.admit(
+            method.name, request_bytes=request_bytes, is_stream=method.is_stream, holder=current_holder()
+        )
 
     def _end(self, call: _Call) -> None:
-        if call.admitted_bytes is not None:
-            self._limits.release(call.method.name, request_bytes=call.admitted_bytes)
+        if call.admission is not None:
+            self._limits.release(call.admission)
         self._leave(call)
         duration_s = self._clock.monotonic_s() - call.started_s
         call.log(duration_s=duration_s)
@@ -306,8 +307,8 @@ class _Call:
     code: grpc.StatusCode = grpc.StatusCode.CANCELLED
     reason: ErrorReason | None = None
     failure: BaseException | None = None
-    # Of its request, once it is counted among those that are under way.
-    admitted_bytes: int | None = None
+    # Once it is counted among those that are under way.
+    admission: Admission | None = None
 
     def fail(self, failure: BaseException) -> Status:
         """Keep a bug's or an outage's exception for the log, and return what the client may know of it."""

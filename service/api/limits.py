@@ -4,13 +4,17 @@ Health and reflection are not counted: they answer also where nothing else does.
 """
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
-from service.domain.errors import QuotaExceeded
+from service.domain.errors import Quota, QuotaExceeded
+from service.quotas import OnRefused, refusals_told
+
+K = TypeVar("K", bound=Hashable)
 
 _READS: Final = ("Get", "List", "Explain", "Validate")
-_CALLS_RETRY_AFTER_S: Final = 1.0
+_RETRY_AFTER_S: Final = 1.0
 # Streams end when their clients want it, so there is no hurry.
 _STREAMS_RETRY_AFTER_S: Final = 10.0
 
@@ -50,40 +54,102 @@ class CallsMax:
                 return self.changes
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A call that was counted in. `holder` is whose share it takes of what there is, None for nobody's."""
+
+    method: str
+    request_bytes: int
+    holder: str | None
+
+
 class CallLimits:
-    """Counts the calls that are under way."""
+    """Counts the calls that are under way, and what each holder of a credential has of them.
 
-    def __init__(self, calls_max: CallsMax) -> None:
+    One holder may have half of a method's calls, and half of the bytes, so that the others find room whatever it does.
+
+    Args:
+        on_refused: told of each call that is refused.
+    """
+
+    def __init__(self, calls_max: CallsMax, *, on_refused: OnRefused = lambda _: None) -> None:
         self._calls_max = calls_max
-        self._calls: Counter[str] = Counter()
-        self._request_bytes = 0
+        self._on_refused = on_refused
+        # Of all holders together, under None, and of each by its name.
+        self._calls: Counter[tuple[str | None, str]] = Counter()
+        self._request_bytes: Counter[str | None] = Counter()
 
-    def admit(self, method: str, *, request_bytes: int, is_stream: bool) -> None:
+    def admit(self, method: str, *, request_bytes: int, is_stream: bool, holder: str | None) -> Admission:
         """Count a call in. Each that was admitted is released once.
 
         Raises:
-            QuotaExceeded: as many of this method are under way as may be, or as many bytes of requests.
+            QuotaExceeded: as many of this method are under way as may be, or as many bytes of requests: of all
+                together, or of the holder.
         """
+        with refusals_told(self._on_refused):
+            self._check_calls(method, holder, retry_after_s=_STREAMS_RETRY_AFTER_S if is_stream else _RETRY_AFTER_S)
+            self._check_bytes(request_bytes, holder)
+        admission = Admission(method, request_bytes, holder)
+        self._count(admission, 1)
+        return admission
+
+    def release(self, admission: Admission) -> None:
+        """Count a call out."""
+        self._count(admission, -1)
+
+    def _check_calls(self, method: str, holder: str | None, *, retry_after_s: float) -> None:
         calls_max = self._calls_max.of(method)
-        if self._calls[method] >= calls_max:
+        if self._calls[None, method] >= calls_max:
             raise QuotaExceeded(
                 f"{calls_max:,} calls of {method} are under way on this server already, as many as it takes at once; "
                 "try again later",
+                quota=Quota.CALLS,
                 subject=method,
-                retry_after_s=_STREAMS_RETRY_AFTER_S if is_stream else _CALLS_RETRY_AFTER_S,
+                retry_after_s=retry_after_s,
             )
-        # One request alone is never too much: how large it may be is another limit.
-        if self._request_bytes and self._request_bytes + request_bytes > self._calls_max.request_bytes:
+        if holder is not None and self._calls[holder, method] >= _share(calls_max):
             raise QuotaExceeded(
-                f"requests of {self._request_bytes:,} bytes are under way on this server already, and it takes "
-                f"{self._calls_max.request_bytes:,} at once; try again later",
-                subject="server",
-                retry_after_s=_CALLS_RETRY_AFTER_S,
+                f"{_share(calls_max):,} calls of {method} by {holder} are under way on this server already, as many as "
+                "it takes at once from one caller; try again later",
+                quota=Quota.CALLS_OF_CALLER,
+                subject=holder,
+                retry_after_s=retry_after_s,
             )
-        self._calls[method] += 1
-        self._request_bytes += request_bytes
 
-    def release(self, method: str, *, request_bytes: int) -> None:
-        """Count a call out."""
-        self._calls[method] -= 1
-        self._request_bytes -= request_bytes
+    def _check_bytes(self, request_bytes: int, holder: str | None) -> None:
+        bytes_max = self._calls_max.request_bytes
+        under_way = self._request_bytes[None]
+        # One request alone is never too much: how large it may be is another limit.
+        if under_way and under_way + request_bytes > bytes_max:
+            raise QuotaExceeded(
+                f"requests of {under_way:,} bytes are under way on this server already, and it takes "
+                f"{bytes_max:,} at once; try again later",
+                quota=Quota.REQUEST_BYTES,
+                subject="server",
+                retry_after_s=_RETRY_AFTER_S,
+            )
+        own = 0 if holder is None else self._request_bytes[holder]
+        if own and own + request_bytes > _share(bytes_max):
+            raise QuotaExceeded(
+                f"requests of {own:,} bytes by {holder} are under way on this server already, and it takes "
+                f"{_share(bytes_max):,} at once from one caller; try again later",
+                quota=Quota.REQUEST_BYTES_OF_CALLER,
+                subject=str(holder),
+                retry_after_s=_RETRY_AFTER_S,
+            )
+
+    def _count(self, admission: Admission, calls: int) -> None:
+        for holder in {None, admission.holder}:
+            self._add(self._calls, (holder, admission.method), calls)
+            self._add(self._request_bytes, holder, calls * admission.request_bytes)
+
+    @staticmethod
+    def _add(counter: Counter[K], key: K, amount: int) -> None:
+        counter[key] += amount
+        # Credentials come and go.
+        if not counter[key]:
+            del counter[key]
+
+
+def _share(most: int) -> int:
+    return most - most // 2

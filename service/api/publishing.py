@@ -15,6 +15,7 @@ from service.domain.errors import InvalidField, quoted
 from service.domain.ids import Ids
 from service.domain.names import Workspace, parse_workspace
 from service.publishing import EventDraft, Published, Publisher
+from service.quotas import PublishRates
 from tidings.v1 import notifications_pb2, publishing_pb2_grpc
 from tidings.v1 import publishing_pb2 as pb
 
@@ -26,6 +27,8 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
     """Accepts events.
 
     Args:
+        rates: how fast workspaces may publish. A call beyond that is refused, as is a dry run, which costs as much but
+            for the commit; a stream is read more slowly. ExplainPublish has limits of its own.
         payload_bytes_max: how large a payload and its context may be together, in bytes.
         draining: set when the server shuts down, so that streams end.
         ids: makes the call ids that an INTERNAL result of a stream shares with the log.
@@ -37,6 +40,7 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
         publisher: Publisher,
         explanations: Explanations,
         *,
+        rates: PublishRates,
         payload_bytes_max: int,
         draining: asyncio.Event,
         ids: Ids,
@@ -44,6 +48,7 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
     ) -> None:
         self._publisher = publisher
         self._explanations = explanations
+        self._rates = rates
         self._drafts = Drafts(payload_bytes_max)
         self._draining = draining
         self._limits = StreamLimits()
@@ -53,6 +58,7 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
     async def Publish(self, request: pb.PublishRequest, context: Context) -> pb.PublishResponse:
         """Accept one event."""
         workspace = parse_workspace("parent", request.parent)
+        self._rates.take(workspace, events=1, size=request.ByteSize())
         draft = self._drafts.draft_of(request, event_id=request.event_id, request_id=request.request_id)
         if request.validate_only:
             preview = await self._publisher.preview(workspace, draft)
@@ -67,6 +73,7 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
         workspace = parse_workspace("parent", request.parent)
         if not 1 <= len(request.requests) <= _BATCH_REQUESTS_MAX:
             raise InvalidField("requests", f"must be 1 to {_BATCH_REQUESTS_MAX}; got {len(request.requests)}")
+        self._rates.take(workspace, events=len(request.requests), size=request.ByteSize())
         drafts = [
             self._batch_draft(workspace, each, path=f"requests[{index}].")
             for index, each in enumerate(request.requests)
@@ -89,6 +96,7 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
             publisher=self._publisher,
             drafts=self._drafts,
             draining=self._draining,
+            rates=self._rates,
             limits=self._limits,
             ids=self._ids,
             on_item_refused=self._on_item_refused,

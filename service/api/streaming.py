@@ -16,6 +16,7 @@ from service.domain.errors import CallerError, InvalidField, quoted
 from service.domain.ids import Ids
 from service.domain.names import Workspace, parse_workspace
 from service.publishing import EventDraft, Published, Publisher
+from service.quotas import PublishRates
 from tidings.v1 import publishing_pb2 as pb
 
 ITEMS_MAX = 1_000
@@ -42,6 +43,7 @@ class PublishStream:
     Args:
         requests: the client's messages.
         draining: set when the server shuts down.
+        rates: how fast items are taken, together with whatever else their workspace publishes.
         limits: those of all streams together.
         ids: makes the call ids that an INTERNAL result shares with the log.
         on_item_refused: called for each item that is refused, with the reason; None for a fault of ours.
@@ -55,6 +57,7 @@ class PublishStream:
         publisher: Publisher,
         drafts: Drafts,
         draining: asyncio.Event,
+        rates: PublishRates,
         limits: StreamLimits,
         ids: Ids,
         on_item_refused: Callable[[str | None], None] = lambda _: None,
@@ -64,6 +67,7 @@ class PublishStream:
         self._publisher = publisher
         self._drafts = drafts
         self._draining = draining
+        self._rates = rates
         self._limits = limits
         self._ids = ids
         self._on_item_refused = on_item_refused
@@ -154,6 +158,9 @@ class PublishStream:
         while self._is_full(size):
             self._room.clear()
             await self._room.wait()
+        await self._rates.wait(workspace, size=size)
+        if self._draining.is_set():
+            return
         self._unanswered += 1
         await self._limits.take(workspace, size)
         is_publishing = False

@@ -11,7 +11,7 @@ import structlog
 
 from service.backlog import Backlog
 from service.delivery.slices import AT_ONCE, NOTHING_LEFT, work_in_slices
-from service.domain.clock import Clock, CpuClock, thread_cpu_s
+from service.domain.clock import Clock
 from service.domain.errors import Unavailable
 from service.domain.ids import Ids, uuid7_time_ms
 from service.domain.model import Subscription
@@ -22,6 +22,7 @@ from service.storage import announcements, notifications, replays, subscriptions
 from service.storage.database import Database, Transaction
 from service.storage.notifications import NewNotification
 from service.storage.replays import Progress, RunningReplay
+from service.turns import Turns
 
 _POLL_S = 1.0
 _CRASH_PAUSE_MS = 60_000
@@ -51,14 +52,14 @@ class Replayer:
         clock: Clock,
         ids: Ids,
         on_made: Callable[[frozenset[str]], None],
-        cpu_s: CpuClock = thread_cpu_s,
+        turns: Turns | None = None,
     ) -> None:
         self._database = database
         self._backlog = backlog
         self._clock = clock
         self._ids = ids
         self._on_made = on_made
-        self._cpu_s = cpu_s
+        self._turns = turns or Turns()
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -111,7 +112,7 @@ class Replayer:
             subscription,
             running.position,
             selected_max=slice_notifications_max(running.replay.max_rate_per_second),
-            cpu_s=self._cpu_s,
+            turns=self._turns,
         )
         if found.filter_is_too_slow:
             await self._shut_filter(subscription)

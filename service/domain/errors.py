@@ -38,6 +38,20 @@ class ErrorReason(StrEnum):
     UNIMPLEMENTED = "UNIMPLEMENTED"
 
 
+class Quota(StrEnum):
+    """What there can be too much of; names for people and for metrics."""
+
+    EVENTS_PER_SECOND = "events_per_second"
+    BYTES_PER_SECOND = "bytes_per_second"
+    SUBSCRIPTIONS = "subscriptions"
+    FILTERS = "filters"
+    TOKENS = "tokens"
+    CALLS = "calls"
+    CALLS_OF_CALLER = "calls_of_caller"
+    REQUEST_BYTES = "request_bytes"
+    REQUEST_BYTES_OF_CALLER = "request_bytes_of_caller"
+
+
 def quoted(value: object) -> str:
     """Return a value as it may stand in a message: in quotes, escaped to printable ASCII, cut at 120 characters."""
     text = str(value)
@@ -200,7 +214,7 @@ class DiskFull(Unavailable):
 
 
 class LimitReached(Unavailable):
-    """A limit is reached; `subject` says whose: a workspace, a method, or "server"."""
+    """A limit is reached; `subject` says whose: a workspace, a method, a caller, or "server"."""
 
     def __init__(self, message: str, *, subject: str, retry_after_s: float = 1.0) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
@@ -208,9 +222,13 @@ class LimitReached(Unavailable):
 
 
 class QuotaExceeded(LimitReached):
-    """As much goes on at once as may."""
+    """As much goes on at once, comes in a second, or is there, as may."""
 
     reason = ErrorReason.QUOTA_EXCEEDED
+
+    def __init__(self, message: str, *, quota: Quota, subject: str, retry_after_s: float) -> None:
+        super().__init__(message, subject=subject, retry_after_s=retry_after_s)
+        self.quota = quota
 
 
 class BacklogFull(LimitReached):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from service.domain.access import Actor
 from service.domain.audit import entry_of
-from service.domain.clock import Clock, CpuClock, rfc3339, thread_cpu_s
+from service.domain.clock import Clock, rfc3339
 from service.domain.errors import InvalidField, ResourceNotFound, StateConflict, quoted
 from service.domain.ids import Ids, first_uuid7_at
 from service.domain.names import ReplayName, Workspace
@@ -15,6 +15,7 @@ from service.paging import Page, take
 from service.replaying.selection import select
 from service.storage import audit, replays, subscriptions
 from service.storage.database import Database, Transaction
+from service.turns import Turns
 
 RUNNING_MAX = 10
 COUNTED_EVENTS_MAX = 1_000_000
@@ -34,14 +35,14 @@ class Replays:
         ids: Ids,
         on_created: Callable[[], None],
         counted_events_max: int = COUNTED_EVENTS_MAX,
-        cpu_s: CpuClock = thread_cpu_s,
+        turns: Turns | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
         self._on_created = on_created
         self._counted_events_max = counted_events_max
-        self._cpu_s = cpu_s
+        self._turns = turns or Turns()
         # Counting reads much and writes nothing: without a bound, a few callers could keep every reader busy.
         self._counting = asyncio.Semaphore(_COUNTS_AT_ONCE_MAX)
 
@@ -87,7 +88,7 @@ class Replays:
         async with self._counting:
             while True:
                 found = await select(
-                    self._database, replay, subscription, position, selected_max=SLICE_EVENTS_MAX, cpu_s=self._cpu_s
+                    self._database, replay, subscription, position, selected_max=SLICE_EVENTS_MAX, turns=self._turns
                 )
                 position = found.position
                 subscription = replace(

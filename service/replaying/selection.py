@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from service.domain.clock import CpuClock
 from service.domain.formats import misfit
 from service.domain.model import Event, FailureReason, Format, Subscription
 from service.domain.replays import SLICE_EVENTS_MAX, Replay, is_sent_again, may_match_now
@@ -13,6 +12,7 @@ from service.storage import events, replays
 from service.storage.database import Database
 from service.storage.replays import PastEvent, Position, SliceLimits
 from service.storage.subscriptions import Rule
+from service.turns import Turns
 
 _SLICE_LIMITS = SliceLimits(events=SLICE_EVENTS_MAX, matches=50_000)
 _PART_EVENTS_MAX = 50
@@ -48,14 +48,14 @@ async def select(
     after: Position,
     *,
     selected_max: int,
-    cpu_s: CpuClock,
+    turns: Turns,
 ) -> Selections:
     """Look at the next slice of events, oldest first, until it ends or enough of them are selected. Nothing is written.
 
     Other tasks have their turns in between.
     """
     past = await database.read(lambda tx: replays.past_events(tx, replay, after, _SLICE_LIMITS))
-    scan = _Scan(database, replay, subscription, cpu_s)
+    scan = _Scan(database, replay, subscription, turns)
     for part in _parts(past.events):
         await scan.look_at(part, selected_max=selected_max)
         if len(scan.selected) == selected_max:
@@ -72,14 +72,14 @@ async def select(
 class _Scan:
     """A look at one slice, part by part."""
 
-    def __init__(self, database: Database, replay: Replay, subscription: Subscription, cpu_s: CpuClock) -> None:
+    def __init__(self, database: Database, replay: Replay, subscription: Subscription, turns: Turns) -> None:
         self.selected: list[Selected] = []
         self.examined = 0
         self.filter_is_too_slow = False
         self._database = database
         self._replay = replay
         self._subscription = subscription
-        self._cpu_s = cpu_s
+        self._turns = turns
 
     async def look_at(self, part: Sequence[PastEvent], *, selected_max: int) -> None:
         """Select those of the next events that are sent, until enough are."""
@@ -122,7 +122,7 @@ class _Scan:
 
     async def _match(self, candidates: Sequence[Event]) -> set[str]:
         """Return the ids of the events that the subscription wants as it is now, enabled or not."""
-        matcher = WorkspaceMatcher(self._note_too_slow, cpu_s=self._cpu_s)
+        matcher = WorkspaceMatcher(self._note_too_slow, turns=self._turns)
         matcher.apply([replace(Rule.of(self._subscription), active=True)], revision=self._subscription.revision)
         wanting = await matcher.match(candidates)
         return {event.id for event, rules in zip(candidates, wanting, strict=True) if rules}

@@ -62,6 +62,19 @@ SELECT_ID_OF_DISPLAY_NAME: Final[LiteralString] = """
     WHERE workspace = :workspace AND display_name = :display_name AND delete_time IS NULL
 """
 
+COUNT_LIVE: Final[LiteralString] = """
+    SELECT count(*) AS count FROM (
+        SELECT workspace FROM subscriptions WHERE workspace = :workspace AND delete_time IS NULL LIMIT :limit
+    ) AS living
+"""
+
+COUNT_FILTERS: Final[LiteralString] = """
+    SELECT count(*) AS count FROM (
+        SELECT workspace FROM subscriptions
+        WHERE workspace = :workspace AND filter <> '' AND delete_time IS NULL LIMIT :limit
+    ) AS filtering
+"""
+
 SELECT_RULES_SINCE: Final[LiteralString] = """
     SELECT uid, id, event_types, attribute_filters, filter, filter_is_shut, format, enabled, delete_time, revision
     FROM subscriptions WHERE workspace = :workspace AND revision > :revision ORDER BY revision LIMIT :limit
@@ -184,6 +197,16 @@ def id_of_display_name(tx: Transaction, workspace: Workspace, display_name: str)
     """Return the id of the living subscription with this display name, or None."""
     found = tx.rows(SELECT_ID_OF_DISPLAY_NAME, workspace=workspace.key, display_name=display_name)
     return str(found[0]["id"]) if found else None
+
+
+def count(tx: Transaction, workspace: Workspace, *, at_most: int) -> int:
+    """Return how many living subscriptions there are, or `at_most` if there are more."""
+    return int(tx.rows(COUNT_LIVE, workspace=workspace.key, limit=at_most)[0]["count"])
+
+
+def count_filters(tx: Transaction, workspace: Workspace, *, at_most: int) -> int:
+    """Return how many living subscriptions have a filter, or `at_most` if there are more."""
+    return int(tx.rows(COUNT_FILTERS, workspace=workspace.key, limit=at_most)[0]["count"])
 
 
 def rules_since(tx: Transaction, workspace: Workspace, revision: int, *, limit: int) -> list[Rule]:

@@ -22,7 +22,7 @@ from prometheus_client import (
 
 from service.backlog import Backlog
 from service.domain.clock import Clock
-from service.domain.errors import ErrorReason
+from service.domain.errors import ErrorReason, Quota
 from service.domain.model import AttemptOutcome
 
 _INTERNAL: Final = "INTERNAL"
@@ -60,6 +60,12 @@ class Metrics:
             ("reason",),
             registry=self._registry,
         )
+        self._refusals = Counter(
+            "tidings_quota_refusals",
+            "Requests that were refused with QUOTA_EXCEEDED.",
+            ("quota",),
+            registry=self._registry,
+        )
         self._schema_mismatches = Counter(
             "tidings_schema_mismatches",
             "Events accepted although their payload does not match a schema that is enforced with WARN.",
@@ -83,6 +89,9 @@ class Metrics:
         # From the first scrape on, so that an alert on an increase does not miss the first.
         for reason in (*ErrorReason, _INTERNAL):
             self._refused_publishes.labels(reason)
+        # Tokens are made by a command, which refuses them itself.
+        for quota in set(Quota) - {Quota.TOKENS}:
+            self._refusals.labels(quota)
         for outcome in AttemptOutcome:
             self._attempts.labels(outcome)
 
@@ -100,6 +109,10 @@ class Metrics:
     def publish_refused(self, reason: str | None) -> None:
         """Count a publish, a batch or an item of a stream that was refused; without a reason it was a fault of ours."""
         self._refused_publishes.labels(reason or _INTERNAL).inc()
+
+    def quota_refused(self, quota: Quota) -> None:
+        """Count a request that was refused for the sake of a quota."""
+        self._refusals.labels(quota).inc()
 
     def schema_mismatched(self) -> None:
         """Count an event that was accepted although its payload does not match its type's schema."""

@@ -1,5 +1,8 @@
 """What a caller did wrong, as the client sees it."""
 
+from collections.abc import Callable
+from functools import partial
+
 import grpc
 import pytest
 from google.protobuf.message import Message
@@ -19,7 +22,9 @@ from service.domain.errors import (
     EtagMismatch,
     EventTypeUnknown,
     InvalidField,
+    LimitReached,
     PayloadTooLarge,
+    Quota,
     QuotaExceeded,
     ResourceNotFound,
     Unimplemented,
@@ -135,8 +140,8 @@ def test_error_that_passes_says_when_to_try_again(error: CallerError) -> None:
     assert 1500 == retry.retry_delay.ToMilliseconds()
 
 
-@pytest.mark.parametrize("kind", [BacklogFull, QuotaExceeded])
-def test_limit_that_is_reached_says_whose_it_is(kind: type[BacklogFull | QuotaExceeded]) -> None:
+@pytest.mark.parametrize("kind", [BacklogFull, partial(QuotaExceeded, quota=Quota.CALLS)], ids=["backlog", "quota"])
+def test_limit_that_is_reached_says_whose_it_is(kind: Callable[..., LimitReached]) -> None:
     """And when to try again."""
     [_, retry, failure] = details(status_of(kind("there is no room", subject="server", retry_after_s=2)))
 

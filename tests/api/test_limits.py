@@ -17,9 +17,10 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
 from service.api.authentication import Authentication
 from service.api.calls import Calls
-from service.api.limits import CallLimits, CallsMax
+from service.api.limits import Admission, CallLimits, CallsMax
 from service.api.server import ApiServer, Servicers
 from service.domain.clock import SystemClock
+from service.domain.errors import Quota, QuotaExceeded
 from service.domain.ids import Uuid7Ids
 from service.settings import CALLS_MAX
 from tests.harness import error_detail, eventually
@@ -31,6 +32,7 @@ from tidings.v1.publishing_pb2_grpc import PublishServiceServicer, PublishServic
 from tidings.v1.subscriptions_pb2_grpc import SubscriptionServiceServicer
 
 PUBLISH: Final = "tidings.v1.PublishService/Publish"
+BATCH: Final = "tidings.v1.PublishService/BatchPublish"
 PATIENCE_S: Final = 10
 TWO: Final = replace(CALLS_MAX, publishes=2, publish_streams=1)
 DISTINCT: Final = CallsMax(
@@ -259,3 +261,78 @@ async def test_requests_that_are_too_large_together_are_refused() -> None:
         == (error.details())
     )
     assert "server" == error_detail(error, QuotaFailure).violations[0].subject
+
+
+# --- what one caller may have of it
+
+
+FOUR: Final = replace(CALLS_MAX, publishes=4, batches=1, request_bytes=1_000)
+
+
+def admitted(limits: CallLimits, holder: str | None, method: str = PUBLISH, *, size: int = 1) -> Admission | Quota:
+    """Count a call in, or return the quota for which it is refused."""
+    try:
+        return limits.admit(method, request_bytes=size, is_stream=False, holder=holder)
+    except QuotaExceeded as error:
+        return error.quota
+
+
+def test_one_caller_has_half_of_a_methods_calls_and_others_have_the_rest() -> None:
+    """The refusal names the caller, its share, and when to try again."""
+    told: list[Quota] = []
+    limits = CallLimits(FOUR, on_refused=told.append)
+    for _ in range(2):
+        assert isinstance(admitted(limits, "token:greedy"), Admission)
+
+    with pytest.raises(QuotaExceeded) as caught:
+        limits.admit(PUBLISH, request_bytes=1, is_stream=False, holder="token:greedy")
+    others = [admitted(limits, holder) for holder in ("token:a", "certificate:b", "token:c")]
+
+    assert ("token:greedy", 1.0) == (caught.value.subject, caught.value.retry_after_s)
+    assert caught.value.message == (
+        f"2 calls of {PUBLISH} by token:greedy are under way on this server already, as many as it takes at once from "
+        "one caller; try again later"
+    )
+    assert [Admission(PUBLISH, 1, "token:a"), Admission(PUBLISH, 1, "certificate:b"), Quota.CALLS] == others
+    assert [Quota.CALLS_OF_CALLER, Quota.CALLS] == told
+
+
+def test_one_caller_has_half_of_each_method_for_itself() -> None:
+    """And of a single call all."""
+    limits = CallLimits(FOUR)
+
+    calls = [admitted(limits, "token:a", method) for method in (PUBLISH, PUBLISH, BATCH, PUBLISH, BATCH)]
+
+    assert [Quota.CALLS_OF_CALLER, Quota.CALLS] == calls[3:]
+    assert all(isinstance(call, Admission) for call in calls[:3])
+
+
+def test_one_caller_has_half_of_the_bytes_and_always_one_request() -> None:
+    limits = CallLimits(FOUR)
+
+    assert isinstance(admitted(limits, "token:a", size=400), Admission)
+    assert Quota.REQUEST_BYTES_OF_CALLER is admitted(limits, "token:a", size=101)
+    assert isinstance(admitted(limits, "token:b", size=600), Admission)
+    assert Quota.REQUEST_BYTES is admitted(limits, "token:c", size=1)
+    assert isinstance(admitted(CallLimits(FOUR), "token:a", size=5_000), Admission)
+
+
+def test_where_one_is_everybody_one_may_have_everything() -> None:
+    """As with `--dev`."""
+    limits = CallLimits(FOUR)
+
+    assert [Quota.CALLS] == [each for each in (admitted(limits, None) for _ in range(5)) if isinstance(each, Quota)]
+
+
+def test_caller_whose_calls_have_ended_has_its_whole_share_and_takes_no_memory() -> None:
+    """Refused calls take nothing either."""
+    limits = CallLimits(FOUR)
+    for number in range(100):
+        holder = f"token:{number}"
+        taken = [admitted(limits, holder) for _ in range(3)]
+        assert [Quota.CALLS_OF_CALLER] == taken[2:]
+        for each in taken[:2]:
+            assert isinstance(each, Admission)
+            limits.release(each)
+
+    assert [0, 0] == [len(limits._calls), len(limits._request_bytes)]

@@ -16,6 +16,7 @@ from service.api.streaming import WINDOW_BYTES_MAX, WINDOW_ITEMS_MAX, PublishStr
 from service.domain.names import Workspace
 from service.matching import Matchers
 from service.publishing import Publisher
+from service.quotas import PublishRates
 from service.storage.sqlite import SqliteDatabase
 from service.validating import Definitions
 from tests.fakes import WORKSPACE, CountingIds, FakeClock, HookedDatabase, backlog_of
@@ -256,7 +257,9 @@ class Stream:
         self.draining = asyncio.Event()
         self.limits = StreamLimits()
         self.read = 0
-        clock, ids = FakeClock(), CountingIds()
+        self.clock = clock = FakeClock()
+        self.rates = PublishRates(clock=clock, events_per_second=1e9, bytes_per_second=1e12)
+        ids = CountingIds()
         self._publisher = Publisher(
             self.database,
             Matchers(self.database, clock=clock, workspaces_max=10),
@@ -276,6 +279,7 @@ class Stream:
             publisher=self._publisher,
             drafts=Drafts(PAYLOAD_BYTES_MAX),
             draining=self.draining,
+            rates=self.rates,
             limits=self.limits,
             ids=self._ids,
             linger_s=0.01,
@@ -283,8 +287,11 @@ class Stream:
 
     async def settled(self) -> int:
         """Let everything run that can, and return how many messages were read."""
-        for _ in range(100):
+        quiet = 0
+        while quiet < 100:
+            before = self.read
             await self.database.read(lambda tx: tx.rows(COUNT_EVENTS))
+            quiet = quiet + 1 if self.read == before else 0
         return self.read
 
     async def _counted(self, messages: AsyncIterator[StreamPublishRequest]) -> AsyncIterator[StreamPublishRequest]:
@@ -490,6 +497,22 @@ async def test_draining_does_not_wait_for_a_client_that_sends_on(stream: Stream)
     assert len(results) == stored
     assert list(range(1, stored + 1)) == sorted(each.sequence for each in results)
     assert stored < stream.read
+
+
+async def test_draining_does_not_wait_for_a_stream_that_is_slowed_down(stream: Stream) -> None:
+    """Items whose time had not come have no result and are not accepted, however long they would have taken."""
+    stream.rates = PublishRates(clock=stream.clock, events_per_second=3, bytes_per_second=1e12)
+    results: list[StreamPublishResult] = []
+    async with aclosing(stream.responses(then_silent(message(*map(item, range(500)), parent=PARENT)))) as responses:
+        async for response in responses:
+            results += response.results
+            # The burst of 2 s, and then the clock stands still.
+            if len(results) == 6:
+                await stream.settled()
+                stream.draining.set()
+
+    stored = await stream.database.read(lambda tx: tx.rows(COUNT_EVENTS)[0]["count"])
+    assert 6 == len(results) == stored
 
 
 async def test_closed_stream_leaves_no_task_and_its_commits_are_whole(stream: Stream) -> None:

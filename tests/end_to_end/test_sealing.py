@@ -46,7 +46,7 @@ SEALED_WITH: Final = """
     SELECT sealed_with FROM subscriptions WHERE delete_time IS NULL UNION SELECT sealed_with FROM signing_keys
     UNION SELECT sealed_with FROM database_secrets
 """
-AUDIT: Final = "SELECT actor, action, resource, before, after FROM audit_log"
+AUDIT: Final = "SELECT actor, resource, before, after FROM audit_log WHERE action = 'key rotate'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ async def test_rotated_out_key_is_not_needed_any_more(tmp_path: Path) -> None:
     assert {new} == {row["sealed_with"] for row in read_rows(database, SEALED_WITH)}
     assert Said(0, f"{new} active\n", "") == listed
     [audited] = read_rows(database, AUDIT)
-    assert ("key rotate", f"keys/{new}") == (audited["action"], audited["resource"])
+    assert f"keys/{new}" == audited["resource"]
     assert audited["actor"].startswith("command-line:")
     assert (f'{{"active_key":"{old}"}}', f'{{"active_key":"{new}"}}') == (audited["before"], audited["after"])
 

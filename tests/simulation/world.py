@@ -30,7 +30,9 @@ from service.publishing import Publisher
 from service.replaying.replays import Replays
 from service.rotating import SigningKeys
 from service.subscribing import Subscriptions
+from service.turns import Turns
 from service.validating import Definitions
+from tests.fakes import QUOTAS
 from tests.simulation.receivers import Receivers
 from tests.simulation.storage import Disk, SimulatedDatabase
 
@@ -111,11 +113,11 @@ class Process:
             workspace_notifications_max=self._backlog_max[1],
         )
         self._replayer = Replayer(
-            database, backlog=backlog, clock=clock, ids=ids, on_made=dispatcher.wake, cpu_s=_no_cpu
+            database, backlog=backlog, clock=clock, ids=ids, on_made=dispatcher.wake, turns=Turns(_no_cpu)
         )
         publisher = Publisher(
             database,
-            Matchers(database, clock=clock, workspaces_max=10, cpu_s=_no_cpu),
+            Matchers(database, clock=clock, workspaces_max=10, turns=Turns(_no_cpu)),
             Definitions(database),
             backlog=backlog,
             clock=clock,
@@ -139,12 +141,13 @@ class Process:
                 clock=clock,
                 ids=ids,
                 rng=rng,
+                quotas=QUOTAS,
                 on_sweep=sweeper.wake,
                 allow_unknown_event_types=True,
             ),
             SigningKeys(database, clock=clock, ids=ids, rng=rng, on_announced=announcer.wake),
             Interventions(database, clock=clock, on_changed=dispatcher.wake),
-            Replays(database, clock=clock, ids=ids, on_created=self._replayer.wake, cpu_s=_no_cpu),
+            Replays(database, clock=clock, ids=ids, on_created=self._replayer.wake, turns=Turns(_no_cpu)),
         )
 
     def start(self) -> None:

@@ -41,9 +41,21 @@ from service.replaying.replays import Replays
 from service.rotating import Rotation, SigningKeys
 from service.storage import queue
 from service.subscribing import Subscriptions
+from service.turns import Turns
 from service.validating import Definitions
 from tests.direct import DirectDatabase, memory_folder
-from tests.fakes import HOUR_MS, SECRET, TESTER, TWO_RETRIES, FakeClock, FakeTransport, backlog_of, reply_of, tick_work
+from tests.fakes import (
+    HOUR_MS,
+    QUOTAS,
+    SECRET,
+    TESTER,
+    TWO_RETRIES,
+    FakeClock,
+    FakeTransport,
+    backlog_of,
+    reply_of,
+    tick_work,
+)
 from tests.invariants import (
     OF_THE_DATABASE,
     Publication,
@@ -125,7 +137,12 @@ class Machine(RuleBasedStateMachine):
         self.courier = Courier(self.transport, clock=clock, rng=rng)
         self.sweeper = Sweeper(database, clock=clock, on_released=_nothing)
         self.replayer = Replayer(
-            database, backlog=backlog_of(database, clock), clock=clock, ids=ids, on_made=_nothing, cpu_s=lambda: 0.0
+            database,
+            backlog=backlog_of(database, clock),
+            clock=clock,
+            ids=ids,
+            on_made=_nothing,
+            turns=Turns(lambda: 0.0),
         )
         self.retention = Retention(database, clock=clock, retained=RETAINED)
         self.interventions = Interventions(database, clock=clock, on_changed=_nothing)
@@ -137,12 +154,13 @@ class Machine(RuleBasedStateMachine):
             clock=clock,
             ids=ids,
             rng=rng,
+            quotas=QUOTAS,
             on_sweep=_nothing,
             allow_unknown_event_types=True,
         )
         self.publisher = Publisher(
             database,
-            Matchers(database, clock=self.clock, workspaces_max=10, cpu_s=lambda: 0.0),
+            Matchers(database, clock=self.clock, workspaces_max=10, turns=Turns(lambda: 0.0)),
             Definitions(database),
             backlog=backlog_of(database, clock),
             clock=clock,

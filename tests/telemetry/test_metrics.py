@@ -213,4 +213,4 @@ def test_no_label_holds_what_a_caller_chose(watched: tuple[Metrics, HookedDataba
 
     labels = {label for _, (_, names) in exposed(metrics) for label in names}
 
-    assert {"version", "method", "code", "reason", "outcome", "state"} == labels
+    assert {"version", "method", "code", "reason", "outcome", "state", "quota"} == labels

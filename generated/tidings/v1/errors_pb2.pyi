@@ -49,8 +49,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 12
     """ABORTED: the resource was changed since its etag was read. Read it again, then repeat the change."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 13
-    """RESOURCE_EXHAUSTED: as many calls of this method, or as many bytes of requests, are under way on the server as it
-    takes at once. Any method may answer so. RetryInfo says when to try again.
+    """RESOURCE_EXHAUSTED: more than a quota allows; the subject of QuotaFailure says whose. As many calls of this method,
+    or as many bytes of requests, are under way on the server as it takes at once, from all callers or from this one:
+    any method may answer so. Or the workspace publishes more per second than it may, or has as many subscriptions, or
+    as many with a filter, as it may have. RetryInfo says when to try again: for a rate, from when on it succeeds.
     """
     ERROR_REASON_BACKLOG_FULL: _ErrorReason.ValueType  # 14
     """RESOURCE_EXHAUSTED: too many notifications of the workspace, or of the server, are pending. This request
@@ -117,8 +119,10 @@ ERROR_REASON_STATE_CONFLICT: ErrorReason.ValueType  # 11
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 12
 """ABORTED: the resource was changed since its etag was read. Read it again, then repeat the change."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 13
-"""RESOURCE_EXHAUSTED: as many calls of this method, or as many bytes of requests, are under way on the server as it
-takes at once. Any method may answer so. RetryInfo says when to try again.
+"""RESOURCE_EXHAUSTED: more than a quota allows; the subject of QuotaFailure says whose. As many calls of this method,
+or as many bytes of requests, are under way on the server as it takes at once, from all callers or from this one:
+any method may answer so. Or the workspace publishes more per second than it may, or has as many subscriptions, or
+as many with a filter, as it may have. RetryInfo says when to try again: for a rate, from when on it succeeds.
 """
 ERROR_REASON_BACKLOG_FULL: ErrorReason.ValueType  # 14
 """RESOURCE_EXHAUSTED: too many notifications of the workspace, or of the server, are pending. This request

@@ -43,8 +43,9 @@ class PublishServiceStub:
     RESOURCE_EXISTS when event_id is taken; BACKLOG_FULL; QUOTA_EXCEEDED; DISK_FULL; STORAGE_UNAVAILABLE;
     DRAINING.
 
-    BACKLOG_FULL is answered before it is looked up whether a request repeats an earlier one, so it does not say that
-    an earlier one was not accepted: repeat the request with the same request_id. With validate_only the backlog does not matter.
+    BACKLOG_FULL and QUOTA_EXCEEDED are answered before it is looked up whether a request repeats an earlier one, so they
+    do not say that an earlier one was not accepted: repeat the request with the same request_id. With validate_only the
+    backlog does not matter; how much the workspace may publish per second does.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "event_id": "0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10", "request_id": "status-4711", "event": {"event_type": "agent.status.changed", "source": "agents/a-17", "attributes": {"team": "support"}, "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}}
@@ -69,9 +70,11 @@ class PublishServiceStub:
     twice. When the server shuts down it sends `draining`, takes no further item, answers those that it has, and ends
     the stream a second later at the latest: end your side of it at `draining`, and send the rest to another server.
 
+    A workspace that publishes more per second than it may is not refused here: its streams are read more slowly.
+
     Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of
     more than 1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, QUOTA_EXCEEDED when a server has 100 streams
-    already, or DRAINING when it begins during a shutdown.
+    already, or 50 of this caller, or DRAINING when it begins during a shutdown.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "items": [{"sequence": 1, "request_id": "status-4714", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"AWAY\\"}"}}]}
@@ -105,8 +108,9 @@ class PublishServiceAsyncStub(PublishServiceStub):
     RESOURCE_EXISTS when event_id is taken; BACKLOG_FULL; QUOTA_EXCEEDED; DISK_FULL; STORAGE_UNAVAILABLE;
     DRAINING.
 
-    BACKLOG_FULL is answered before it is looked up whether a request repeats an earlier one, so it does not say that
-    an earlier one was not accepted: repeat the request with the same request_id. With validate_only the backlog does not matter.
+    BACKLOG_FULL and QUOTA_EXCEEDED are answered before it is looked up whether a request repeats an earlier one, so they
+    do not say that an earlier one was not accepted: repeat the request with the same request_id. With validate_only the
+    backlog does not matter; how much the workspace may publish per second does.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "event_id": "0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10", "request_id": "status-4711", "event": {"event_type": "agent.status.changed", "source": "agents/a-17", "attributes": {"team": "support"}, "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}}
@@ -131,9 +135,11 @@ class PublishServiceAsyncStub(PublishServiceStub):
     twice. When the server shuts down it sends `draining`, takes no further item, answers those that it has, and ends
     the stream a second later at the latest: end your side of it at `draining`, and send the rest to another server.
 
+    A workspace that publishes more per second than it may is not refused here: its streams are read more slowly.
+
     Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of
     more than 1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, QUOTA_EXCEEDED when a server has 100 streams
-    already, or DRAINING when it begins during a shutdown.
+    already, or 50 of this caller, or DRAINING when it begins during a shutdown.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "items": [{"sequence": 1, "request_id": "status-4714", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"AWAY\\"}"}}]}
@@ -169,8 +175,9 @@ class PublishServiceServicer:
         RESOURCE_EXISTS when event_id is taken; BACKLOG_FULL; QUOTA_EXCEEDED; DISK_FULL; STORAGE_UNAVAILABLE;
         DRAINING.
 
-        BACKLOG_FULL is answered before it is looked up whether a request repeats an earlier one, so it does not say that
-        an earlier one was not accepted: repeat the request with the same request_id. With validate_only the backlog does not matter.
+        BACKLOG_FULL and QUOTA_EXCEEDED are answered before it is looked up whether a request repeats an earlier one, so they
+        do not say that an earlier one was not accepted: repeat the request with the same request_id. With validate_only the
+        backlog does not matter; how much the workspace may publish per second does.
 
         Example:
         {"parent": "organizations/acme/workspaces/main", "event_id": "0199c3e2-8f3a-7cc1-b7a5-2f6f7e1b9d10", "request_id": "status-4711", "event": {"event_type": "agent.status.changed", "source": "agents/a-17", "attributes": {"team": "support"}, "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"READY\\"}"}}
@@ -205,9 +212,11 @@ class PublishServiceServicer:
         twice. When the server shuts down it sends `draining`, takes no further item, answers those that it has, and ends
         the stream a second later at the latest: end your side of it at `draining`, and send the rest to another server.
 
+        A workspace that publishes more per second than it may is not refused here: its streams are read more slowly.
+
         Errors of an item are in its result. The stream itself ends with INVALID_FIELD for a bad parent or a message of
         more than 1,000 items, PAYLOAD_TOO_LARGE for a message over 4 MiB, QUOTA_EXCEEDED when a server has 100 streams
-        already, or DRAINING when it begins during a shutdown.
+        already, or 50 of this caller, or DRAINING when it begins during a shutdown.
 
         Example:
         {"parent": "organizations/acme/workspaces/main", "items": [{"sequence": 1, "request_id": "status-4714", "event": {"event_type": "agent.status.changed", "json": "{\\"agent\\":\\"a-17\\",\\"status\\":\\"AWAY\\"}"}}]}

@@ -38,7 +38,8 @@ class SubscriptionServiceStub:
 
     Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN for a URL that this server must not call;
     EVENT_TYPE_UNKNOWN for an exact pattern that names no event type; RESOURCE_EXISTS when the id or the display name
-    is taken; REQUEST_ID_REUSED; RESOURCE_NOT_FOUND when what the same request_id created was deleted since.
+    is taken; REQUEST_ID_REUSED; RESOURCE_NOT_FOUND when what the same request_id created was deleted since;
+    QUOTA_EXCEEDED when the workspace has as many subscriptions, or as many with a filter, as the server allows.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "subscription_id": "wallboard", "subscription": {"display_name": "Wallboard", "url": "http://127.0.0.1:8080/hooks", "event_types": ["agent.status.*"], "attribute_filters": {"team": "support"}, "retry_policy": {"schedule": ["1s", "60s"]}}}
@@ -66,7 +67,8 @@ class SubscriptionServiceStub:
 
     Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN; EVENT_TYPE_UNKNOWN; RESOURCE_NOT_FOUND;
     RESOURCE_EXISTS when the display name is taken; STATE_CONFLICT for a signature scheme that needs another form of
-    key; ETAG_MISMATCH when subscription.etag is set and not the current one.
+    key; ETAG_MISMATCH when subscription.etag is set and not the current one; QUOTA_EXCEEDED for a first filter when the
+    workspace has as many as the server allows.
 
     Example:
     {"subscription": {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "display_name": "Wallboard, ground floor"}}
@@ -124,7 +126,8 @@ class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
 
     Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN for a URL that this server must not call;
     EVENT_TYPE_UNKNOWN for an exact pattern that names no event type; RESOURCE_EXISTS when the id or the display name
-    is taken; REQUEST_ID_REUSED; RESOURCE_NOT_FOUND when what the same request_id created was deleted since.
+    is taken; REQUEST_ID_REUSED; RESOURCE_NOT_FOUND when what the same request_id created was deleted since;
+    QUOTA_EXCEEDED when the workspace has as many subscriptions, or as many with a filter, as the server allows.
 
     Example:
     {"parent": "organizations/acme/workspaces/main", "subscription_id": "wallboard", "subscription": {"display_name": "Wallboard", "url": "http://127.0.0.1:8080/hooks", "event_types": ["agent.status.*"], "attribute_filters": {"team": "support"}, "retry_policy": {"schedule": ["1s", "60s"]}}}
@@ -152,7 +155,8 @@ class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
 
     Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN; EVENT_TYPE_UNKNOWN; RESOURCE_NOT_FOUND;
     RESOURCE_EXISTS when the display name is taken; STATE_CONFLICT for a signature scheme that needs another form of
-    key; ETAG_MISMATCH when subscription.etag is set and not the current one.
+    key; ETAG_MISMATCH when subscription.etag is set and not the current one; QUOTA_EXCEEDED for a first filter when the
+    workspace has as many as the server allows.
 
     Example:
     {"subscription": {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "display_name": "Wallboard, ground floor"}}
@@ -212,7 +216,8 @@ class SubscriptionServiceServicer:
 
         Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN for a URL that this server must not call;
         EVENT_TYPE_UNKNOWN for an exact pattern that names no event type; RESOURCE_EXISTS when the id or the display name
-        is taken; REQUEST_ID_REUSED; RESOURCE_NOT_FOUND when what the same request_id created was deleted since.
+        is taken; REQUEST_ID_REUSED; RESOURCE_NOT_FOUND when what the same request_id created was deleted since;
+        QUOTA_EXCEEDED when the workspace has as many subscriptions, or as many with a filter, as the server allows.
 
         Example:
         {"parent": "organizations/acme/workspaces/main", "subscription_id": "wallboard", "subscription": {"display_name": "Wallboard", "url": "http://127.0.0.1:8080/hooks", "event_types": ["agent.status.*"], "attribute_filters": {"team": "support"}, "retry_policy": {"schedule": ["1s", "60s"]}}}
@@ -255,7 +260,8 @@ class SubscriptionServiceServicer:
 
         Errors: INVALID_FIELD; INVALID_FILTER; DESTINATION_FORBIDDEN; EVENT_TYPE_UNKNOWN; RESOURCE_NOT_FOUND;
         RESOURCE_EXISTS when the display name is taken; STATE_CONFLICT for a signature scheme that needs another form of
-        key; ETAG_MISMATCH when subscription.etag is set and not the current one.
+        key; ETAG_MISMATCH when subscription.etag is set and not the current one; QUOTA_EXCEEDED for a first filter when the
+        workspace has as many as the server allows.
 
         Example:
         {"subscription": {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "display_name": "Wallboard, ground floor"}}
