@@ -28,7 +28,8 @@ RECEIVER_PORT = "8080"
 
 # In single quotes, JSON with line ends and all; a variable of the shell between two such parts may stand for text.
 GRPCURL_CALL = re.compile(
-    r"grpcurl -plaintext -d (?P<json>(?:'[^']*'|\"[^\"]*\")+)[\s\\]+\S+ (?P<method>tidings\.[\w./]+)"
+    r"grpcurl -plaintext (?:-expand-headers -H '[^']*' )?"
+    r"-d (?P<json>(?:'[^']*'|\"[^\"]*\")+)[\s\\]+\S+ (?P<method>tidings\.[\w./]+)"
 )
 
 
@@ -181,6 +182,30 @@ async def test_walk_through_works_when_pasted(server: ServerProcess) -> None:
         - {"failure_reason", "next_attempt_time", "error", "stale"}
         for row in rows("Operations")
     }
+
+
+async def test_way_to_production_works_when_pasted(tmp_path: Path) -> None:
+    """Tokens first, then a server without --dev, then calls and commands beside it."""
+    database = tmp_path / "tidings.db"
+    granting, calling = re.findall(r"^```sh\n(.*?)^```$", section("In production"), re.M | re.S)
+    await paste(here(granting, tmp_path))
+    server = await ServerProcess.started(database, dev=False)
+
+    without_token = await paste(moved(re.sub(" -expand-headers -H '.*?'", "", calling), {ADDRESS: server.address}))
+    shown = await paste(here(granting + moved(calling, {ADDRESS: server.address}), tmp_path))
+
+    assert 2 == without_token.count("Code: Unauthenticated")
+    assert '"name": "eventTypes/order.shipped"' in shown
+    assert '"eventType": "order.shipped"' in shown
+    assert "organizations/acme/workspaces/main" in shown
+    assert "CreateEventType" in shown
+    assert 0 == await server.stop()
+
+
+def here(script: str, folder: Path) -> str:
+    """Return a script as it is run in a folder with a database of its own."""
+    program = Path(sys.executable).with_name("tidings-server")
+    return f"cd {shlex.quote(str(folder))}\n" + script.replace(".venv/bin/tidings-server", shlex.quote(str(program)))
 
 
 def moved(script: str, places: dict[str, str]) -> str:
