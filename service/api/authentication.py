@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from service.api.callers import Caller, development
-from service.api.calls import Context
+from service.api.methods import Context
 from service.api.peers import identities_of
 from service.authenticating import Credentials
 from service.domain.access import Actor

@@ -5,10 +5,10 @@ Handlers are methods of generated servicers. They take parsed messages, return o
 here, once, so that handlers need not know:
 
 - Messages that do not parse and responses that do not serialise fail as UNKNOWN with the exception's text, outside of
-  any handler. So grpc.aio is handed bytes both ways, and both steps happen here.
+  any handler. So grpc.aio is handed bytes both ways, and both steps happen in `methods`.
 - A CancelledError that escapes a handler leaves the client waiting for ever, unless this call is what was cancelled.
 - A call that is cancelled while its response is written leaves an async generator suspended. So the generator is
-  consumed here, and closed here.
+  consumed and closed in `methods`, too.
 
 A client's deadline or cancellation cancels its handler, and nothing here prevents it: a commit needs no shield, for
 `Database.write` completes whether or not somebody still waits for it. What must follow a commit belongs into a
@@ -18,33 +18,22 @@ A client's deadline or cancellation cancels its handler, and nothing here preven
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
 
-from service.api.access import Rule, rule_of
+from service.api.authentication import Authentication
 from service.api.callers import Caller, current_holder, set_caller
 from service.api.errors import Status, internal_status, status_of
 from service.api.limits import Admission, CallLimits
-from service.domain.access import Grant
+from service.api.methods import Context, Handler, Method, RefusedMethod, method_of, unknown_method
 from service.domain.clock import Clock
-from service.domain.errors import CallerError, Draining, ErrorReason, InvalidField, PayloadTooLarge, Unimplemented
+from service.domain.errors import CallerError, Draining, ErrorReason
 from service.domain.ids import Ids
-
-if TYPE_CHECKING:
-    # Which needs this module for its Context.
-    from service.api.authentication import Authentication
-
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Write: TypeAlias = "Callable[[Context, bytes], Awaitable[None]]"
-Behaviour: TypeAlias = "Callable[[Any, Context], Any]"
 
 OnFinished: TypeAlias = "Callable[[str, str, str | None, float], None]"
 """Takes a call's method, code, reason if it has one, and seconds. UNKNOWN_METHOD stands for what the client made up."""
@@ -58,11 +47,6 @@ _LAST_MESSAGE_S = 1.0
 # read, less than the 5 s in which a revocation is effective.
 _CHECKED_EVERY_S = 2.0
 
-# Questions about the server itself: answered while draining, not waited for, logged at DEBUG.
-_INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
-# Those that need no credential: whatever watches over servers has none.
-_OPEN = ("grpc.health.",)
-_METHOD_NAME_CHARACTERS_MAX = 120
 UNKNOWN_METHOD = "unknown"
 
 _HANDLER_OF_KIND = {
@@ -137,20 +121,20 @@ class Calls(grpc.aio.ServerInterceptor):
         path = handler_call_details.method
         if handler is None:
             # Not kept: clients choose these names.
-            return self._guard(_unknown_method(path))
+            return self._guard(unknown_method(path))
         known = self._guarded.get(path)
         if known is None or known[0] is not handler:
-            known = handler, self._guard(_method(path, handler, self._request_bytes_max))
+            known = handler, self._guard(method_of(path, handler, self._request_bytes_max))
             self._guarded[path] = known
         return known[1]
 
-    def _guard(self, method: _Method | _Refused) -> Handler:
+    def _guard(self, method: Method | RefusedMethod) -> Handler:
         async def guarded(request: Any, context: Context) -> bytes | None:
             return await self._run(method, request, context)
 
         return _HANDLER_OF_KIND[method.request_streaming, method.response_streaming](guarded)
 
-    async def _run(self, method: _Method | _Refused, request: Any, context: Context) -> bytes | None:
+    async def _run(self, method: Method | RefusedMethod, request: Any, context: Context) -> bytes | None:
         call = self._begin(method, context)
         try:
             if self.draining.is_set() and not method.is_infrastructure:
@@ -245,7 +229,7 @@ class Calls(grpc.aio.ServerInterceptor):
     def _last_message_due_s(self) -> float:
         return asyncio.get_running_loop().time() + _LAST_MESSAGE_S
 
-    def _begin(self, method: _Method | _Refused, context: Context) -> _Call:
+    def _begin(self, method: Method | RefusedMethod, context: Context) -> _Call:
         is_counted = not method.is_infrastructure
         call = _Call(self._ids.new(), method, context.peer(), self._clock.monotonic_s(), is_counted)
         if call.is_counted:
@@ -257,7 +241,7 @@ class Calls(grpc.aio.ServerInterceptor):
 
     def _admit(self, call: _Call, request: Any) -> None:
         method = call.method
-        if method.is_infrastructure or isinstance(method, _Refused):
+        if method.is_infrastructure or isinstance(method, RefusedMethod):
             return
         request_bytes = 0 if method.request_streaming else len(request)
         call.admission = self._limits.admit(
@@ -296,7 +280,7 @@ class _Call:
     """One RPC under way, and what came of it."""
 
     id: str
-    method: _Method | _Refused
+    method: Method | RefusedMethod
     peer: str
     started_s: float
     # Whether it is one of those that a shutdown waits for.
@@ -332,119 +316,6 @@ class _Call:
             caller=self.caller.actor.name if self.caller else None,
             **cause,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Method:
-    """One method of a service, with the steps that grpc.aio must not take by itself."""
-
-    name: str
-    request_streaming: bool
-    response_streaming: bool
-    behaviour: Behaviour
-    deserialize: Callable[[bytes], Any]
-    serialize: Callable[[Any], bytes]
-    request_bytes_max: int
-    # None for questions about the server itself, which are about no workspace.
-    rule: Rule | None
-    is_known: bool = True
-
-    @property
-    def is_infrastructure(self) -> bool:
-        """Whether it is a question about the server itself."""
-        return self.rule is None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether everybody may call it."""
-        return self.name.startswith(_OPEN)
-
-    @property
-    def is_stream(self) -> bool:
-        """Whether it may go on for long."""
-        return self.request_streaming or self.response_streaming
-
-    def check_access(self, grant: Grant) -> None:
-        """Refuse who may not call it; see `Rule`."""
-        if self.rule is not None:
-            self.rule.check_method(grant)
-
-    async def respond(self, request: Any, context: Context, write: Write, caller: Caller | None) -> bytes | None:
-        """Run the handler on what grpc.aio has received: bytes, or an iterator of bytes. Streams are written here."""
-        parsed = self._parse_each(request, caller) if self.request_streaming else self._parse(request, caller)
-        if not self.response_streaming:
-            return self.serialize(await self.behaviour(parsed, context))
-        async with aclosing(self.behaviour(parsed, context)) as responses:
-            async for response in responses:
-                await write(context, self.serialize(response))
-        return None
-
-    def _parse(self, message: bytes, caller: Caller | None) -> Any:
-        if len(message) > self.request_bytes_max:
-            raise PayloadTooLarge("request", f"must be at most {self.request_bytes_max:,} bytes; got {len(message):,}")
-        try:
-            request = self.deserialize(message)
-        except DecodeError as error:
-            raise InvalidField(
-                "request", f"must be a request of {self.name} in protobuf's encoding, its strings in UTF-8"
-            ) from error
-        if self.rule is not None and caller is not None:
-            self.rule.check_request(caller.grant, request)
-        return request
-
-    async def _parse_each(self, messages: AsyncIterator[bytes], caller: Caller | None) -> AsyncIterator[Any]:
-        async for message in messages:
-            request = self._parse(message, caller)
-            # Not kept beside what was made of it, for as long as a handler takes over it.
-            del message
-            yield request
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """A method that is not there. It streams both ways, whatever it should be, so it does not wait for a request."""
-
-    name: str
-    message: str
-    request_streaming: bool = True
-    response_streaming: bool = True
-    is_stream: bool = False
-    is_infrastructure: bool = False
-    is_open: bool = False
-    is_known: bool = True
-
-    def check_access(self, _grant: Grant) -> None:
-        """Let everybody who is known learn that it is not there."""
-
-    async def respond(self, _request: Any, _context: Context, _write: Write, _caller: Caller | None) -> None:
-        raise Unimplemented(self.message)
-
-
-def _method(path: str, handler: Handler, request_bytes_max: int) -> _Method | _Refused:
-    """Describe a method as its servicer was registered."""
-    name = path.removeprefix("/")
-    behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-    is_async = inspect.isasyncgenfunction if handler.response_streaming else inspect.iscoroutinefunction
-    # What a servicer does not override is a plain function that the generator has made.
-    if not is_async(behaviour):
-        return _Refused(name, f"{name} is not implemented by this version")
-    assert handler.request_deserializer is not None
-    assert handler.response_serializer is not None
-    return _Method(
-        name,
-        handler.request_streaming,
-        handler.response_streaming,
-        behaviour,
-        handler.request_deserializer,
-        handler.response_serializer,
-        request_bytes_max,
-        None if name.startswith(_INFRASTRUCTURE) else rule_of(name),
-    )
-
-
-def _unknown_method(path: str) -> _Refused:
-    name = ascii(path.removeprefix("/")[:_METHOD_NAME_CHARACTERS_MAX])[1:-1]
-    return _Refused(name, f"{name} is no method of this server", is_known=False)
 
 
 def is_being_cancelled() -> bool:

@@ -4,8 +4,8 @@ from typing import cast
 
 from service.api import masks, paging
 from service.api.callers import current_actor
-from service.api.calls import Context
 from service.api.convert import enum_member, required, timestamp
+from service.api.methods import Context
 from service.cataloguing import SERVICE_CHARACTERS_MAX, EventTypeFields, EventTypes
 from service.domain.attributes import check_text
 from service.domain.errors import InvalidField, PayloadTooLarge

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterable
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthServicer
 
-from service.api.calls import Context
+from service.api.methods import Context
 from service.domain.errors import Draining, ResourceNotFound
 
 OVERALL = ""

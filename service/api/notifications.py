@@ -7,8 +7,8 @@ from google.protobuf.message import Message
 
 from service.api import paging
 from service.api.callers import current_actor
-from service.api.calls import Context
 from service.api.convert import bound_ms, duration, enum_members, id_in, time_ns, timestamp
+from service.api.methods import Context
 from service.api.replays import ReplayMethods
 from service.api.resume_tokens import parse_resume_token, resume_token
 from service.domain.errors import InvalidField

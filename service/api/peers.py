@@ -14,7 +14,7 @@ from cryptography.x509 import (
 )
 from cryptography.x509.oid import NameOID
 
-from service.api.calls import Context
+from service.api.methods import Context
 
 # The clients of one server are some dozens of services; each call of theirs asks.
 _CERTIFICATES_MAX = 1_024

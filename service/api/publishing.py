@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
-from service.api.calls import Context
 from service.api.drafts import Drafts
 from service.api.event_types import violation
 from service.api.explaining import Explanations
+from service.api.methods import Context
 from service.api.notifications import event_receipt, event_summary
 from service.api.stream_limits import StreamLimits
 from service.api.streaming import PublishStream

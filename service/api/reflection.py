@@ -31,7 +31,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
     ServiceResponse,
 )
 
-from service.api.calls import Context
+from service.api.methods import Context
 from service.domain.errors import quoted
 
 SERVICES = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")

@@ -4,8 +4,8 @@ import math
 
 from service.api import paging
 from service.api.callers import current_actor
-from service.api.calls import Context
 from service.api.convert import bound_ms, enum_members, required, time_ns, timestamp
+from service.api.methods import Context
 from service.domain.errors import InvalidField
 from service.domain.model import NotificationState
 from service.domain.names import parse_child, parse_replay

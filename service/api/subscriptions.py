@@ -5,7 +5,6 @@ from typing import cast
 
 from service.api import masks, paging
 from service.api.callers import current_actor
-from service.api.calls import Context
 from service.api.convert import (
     check_choice,
     enum_member,
@@ -15,6 +14,7 @@ from service.api.convert import (
     seconds,
     timestamp,
 )
+from service.api.methods import Context
 from service.api.notifications import attempt_message
 from service.api.retry_policies import policy_message, policy_of
 from service.domain import signing
