@@ -39,7 +39,7 @@ from service.delivery.retention import Retained, Retention
 from service.delivery.sweeper import Sweeper
 from service.delivery.transport import HttpTransport, Transport
 from service.delivery.trust import TrustError, trusting
-from service.domain.clock import SystemClock
+from service.domain.clock import Clock, SystemClock
 from service.domain.destinations import DestinationPolicy, parse_destination_policy
 from service.domain.ids import Uuid7Ids
 from service.domain.model import Event
@@ -310,11 +310,7 @@ def _build_server(
         clock=clock,
         ids=ids,
         rng=secret_rng,
-        quotas=SubscriptionQuotas(
-            subscriptions_max=settings.workspace_subscriptions_max,
-            filters_max=settings.workspace_filters_max,
-            on_refused=metrics.quota_refused,
-        ),
+        quotas=_subscription_quotas(settings, metrics),
         on_sweep=sweeper.wake,
         allow_unknown_event_types=settings.allow_unknown_event_types,
     )
@@ -346,11 +342,7 @@ def _build_server(
         listen=settings.listen,
         calls=calls,
         tls=tls,
-        limits=ConnectionLimits(
-            connections_max=_share_of_files(CONNECTIONS_MAX),
-            age_s=settings.connection_age_s,
-            age_grace_s=settings.connection_age_grace_s,
-        ),
+        limits=_connection_limits(settings),
         reflection=settings.reflection,
         servicers=Servicers(
             subscriptions=SubscriptionService(
@@ -381,12 +373,7 @@ def _build_server(
                     publisher,
                     subscriptions,
                 ),
-                rates=PublishRates(
-                    clock=clock,
-                    events_per_second=settings.workspace_events_per_second,
-                    bytes_per_second=settings.workspace_bytes_per_second,
-                    on_refused=metrics.quota_refused,
-                ),
+                rates=_publish_rates(settings, clock, metrics),
                 payload_bytes_max=settings.payload_bytes_max,
                 draining=calls.draining,
                 ids=ids,
@@ -415,6 +402,31 @@ def _build_server(
         ),
         feed,
         api,
+    )
+
+
+def _subscription_quotas(settings: Settings, metrics: Metrics) -> SubscriptionQuotas:
+    return SubscriptionQuotas(
+        subscriptions_max=settings.workspace_subscriptions_max,
+        filters_max=settings.workspace_filters_max,
+        on_refused=metrics.quota_refused,
+    )
+
+
+def _publish_rates(settings: Settings, clock: Clock, metrics: Metrics) -> PublishRates:
+    return PublishRates(
+        clock=clock,
+        events_per_second=settings.workspace_events_per_second,
+        bytes_per_second=settings.workspace_bytes_per_second,
+        on_refused=metrics.quota_refused,
+    )
+
+
+def _connection_limits(settings: Settings) -> ConnectionLimits:
+    return ConnectionLimits(
+        connections_max=_share_of_files(CONNECTIONS_MAX),
+        age_s=settings.connection_age_s,
+        age_grace_s=settings.connection_age_grace_s,
     )
 
 
