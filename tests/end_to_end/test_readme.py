@@ -192,7 +192,8 @@ async def test_way_to_production_works_when_pasted(tmp_path: Path) -> None:
     await paste(here(granting, tmp_path))
     server = await ServerProcess.started(database, dev=False)
 
-    without_token = await paste(moved(re.sub(" -expand-headers -H '.*?'", "", calling), {ADDRESS: server.address}))
+    bare = re.sub(" -expand-headers -H '.*?'", "", calling)
+    without_token = await paste(here(moved(bare, {ADDRESS: server.address}), tmp_path))
     shown = await paste(here(granting + moved(calling, {ADDRESS: server.address}), tmp_path))
 
     assert 2 == without_token.count("code = Unauthenticated")
