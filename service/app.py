@@ -221,8 +221,8 @@ def _metrics_address(listen: str) -> TcpAddress:
         if isinstance(address, TcpAddress):
             return address
     raise ListenError(
-        f"--metrics-listen: cannot serve metrics on {quoted(listen)}: an address is host:port or [ipv6]:port there, such "
-        "as 127.0.0.1:9464"
+        f"--metrics-listen: cannot serve metrics on {quoted(listen)}: an address is host:port or [ipv6]:port there, "
+        "such as 127.0.0.1:9464"
     )
 
 
