@@ -343,6 +343,19 @@ async def test_server_does_not_start_without_its_key(tmp_path: Path) -> None:
     assert ["keyring.open_to_others"] == warnings
 
 
+async def test_key_that_is_given_as_a_file_is_not_printed(tmp_path: Path) -> None:
+    """By none of the commands: what they say ends up in a log."""
+    database, given = ("--database", tmp_path / "tidings.db"), {"TIDINGS_KEYRING": KEYS.strip()}
+
+    said = [
+        await run("serve", "--listen", "127.0.0.1:0", *database, **given),
+        await run("key", "new", *database, **given),
+    ]
+
+    refused = "tidings-server: --keyring: that is a key, not a file: give it as TIDINGS_KEYRING_KEYS\n"
+    assert [Said(1, "", refused)] * 2 == said
+
+
 def swap_headers(database: Path, one: str, two: str) -> None:
     """Put what is sealed for each of two subscriptions into the row of the other."""
     kept = {row["id"]: row["headers"] for row in read_rows(database, "SELECT id, headers FROM subscriptions")}
