@@ -22,17 +22,23 @@ def from_text(text: str) -> Any:
 
 def text(value: object) -> str:
     """Return a value that is a text."""
-    return _of(str, value)
+    if isinstance(value, str):
+        return value
+    raise TypeError("must be a text")
 
 
 def whole(value: object) -> int:
     """Return a value that is a whole number."""
-    return _of(int, value)
+    if isinstance(value, int):
+        return value
+    raise TypeError("must be a whole number")
 
 
 def number(value: object) -> float:
     """Return a value that is a number."""
-    return float(value) if isinstance(value, int) else _of(float, value)
+    if isinstance(value, int | float):
+        return value
+    raise TypeError("must be a number")
 
 
 def flag(value: object) -> bool:
@@ -42,12 +48,18 @@ def flag(value: object) -> bool:
 
 def texts(value: str) -> tuple[str, ...]:
     """Return the texts of a JSON list of texts."""
-    return tuple(text(each) for each in _of(list, from_text(value)))
+    found = from_text(value)
+    if isinstance(found, list):
+        return tuple(map(text, found))
+    raise TypeError("must be a list")
 
 
 def text_map(value: str) -> dict[str, str]:
     """Return a JSON map of texts."""
-    return {name: text(each) for name, each in _of(dict, from_text(value)).items()}
+    found = from_text(value)
+    if isinstance(found, dict):
+        return {name: text(each) for name, each in found.items()}
+    raise TypeError("must be a map")
 
 
 class Columns:
@@ -73,9 +85,3 @@ class Columns:
     def read_if_any(self, column: str, meaning: Callable[[Any], T]) -> T | None:
         """Return what a column means; None if it is NULL, or makes no sense."""
         return None if self._row[column] is None else self.read(column, meaning, instead=None)
-
-
-def _of(kind: type[T], value: object) -> T:
-    if not isinstance(value, kind):
-        raise TypeError(f"is of type {type(value).__name__}, not {kind.__name__}")
-    return value

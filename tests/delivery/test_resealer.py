@@ -1,6 +1,7 @@
 """The loop that seals what is plain, and what a key that retires has sealed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -161,6 +162,11 @@ async def test_what_does_not_open_keeps_its_key_until_it_is_deleted(database: Sq
     assert {"second": "ACTIVE"} == await states(database)
 
 
+def damage_again(tx: Transaction, *, uid: str) -> None:
+    """Damage what the first key has sealed, or is said to have."""
+    tx.execute(DAMAGE_SEALED_BY_FIRST, uid=uid)
+
+
 async def test_what_does_not_open_is_told_of_once_and_when_it_is_more(database: SqliteDatabase) -> None:
     """Not every minute, although it is looked for. Where nothing was sealed, nothing is said to be."""
     await subscribe(database, *map(subscription_of, "abc"))
@@ -168,9 +174,9 @@ async def test_what_does_not_open_is_told_of_once_and_when_it_is_more(database: 
     await rotate(database)
     resealer = Resealer(database)
 
-    logs: list[list[dict[str, Any]]] = []
+    logs: list[list[MutableMapping[str, Any]]] = []
     for damaged in ("", "", "c", "", ""):
-        await database.write(lambda tx, uid=damaged: tx.execute(DAMAGE_SEALED_BY_FIRST, uid=uid))
+        await database.write(partial(damage_again, uid=damaged))
         with structlog.testing.capture_logs() as said:
             await seal_all(database, resealer)
         logs.append(said)
