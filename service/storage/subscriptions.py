@@ -390,7 +390,11 @@ def _secrets(
         # Not for the log here: whoever reads the subscription is told, and so is whoever would send to it.
         origin = columns.read("url", receivers.origin, instead="")
         return _Secrets(url=origin, api_key=None, headers={}, signing_keys=(), is_damaged=True)
-    api_key = ApiKey(api_key_header, receiver.api_key_value) if api_key_header and receiver.api_key_value else None
+    api_key = (
+        ApiKey(api_key_header, receiver.api_key_value)
+        if api_key_header and receiver.api_key_value is not None
+        else None
+    )
     return _Secrets(
         url=receiver.url, api_key=api_key, headers=receiver.headers, signing_keys=own_keys, is_damaged=False
     )
