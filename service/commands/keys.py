@@ -67,13 +67,13 @@ def rotate(keyring: Path | None, database: Path, key_id: str | None) -> None:
         _refuse_missing(database)
         source = _source(database, keyring)
         # First, so that no key is added for a database that cannot be opened.
-        before = run_beside(database, _needed, keyring=source, rng=_RNG)
+        before = run_beside(database, _needed, keyring=source)
         chosen = _chosen(source, key_id)
-        was_changed = run_beside(database, partial(_activate, chosen), keyring=source, rng=_RNG)
+        was_changed = run_beside(database, partial(_activate, chosen), keyring=source)
         click.echo(f"{chosen.id}: {'seals from now on' if was_changed else 'seals already'}")
         progress = _seal_all(database, source)
         # The server may have sealed the rest meanwhile, so progress does not tell of all of them.
-        after = run_beside(database, _needed, keyring=source, rng=_RNG)
+        after = run_beside(database, _needed, keyring=source)
         _report(progress, given_up=[key_id for key_id in before if key_id not in after])
     except (KeyringInvalid, OpenError, FatalStorageError, Unavailable) as error:
         fail(error)
@@ -151,7 +151,7 @@ def _seal_all(database: Path, source: KeyringFile | KeyringText) -> Progress:
     progress = Progress()
     while not progress.is_over:
         before = progress.resealed
-        progress = run_beside(database, partial(_seal_slice, progress), keyring=source, rng=_RNG)
+        progress = run_beside(database, partial(_seal_slice, progress), keyring=source)
         if progress.resealed > before:
             click.echo(f"{progress.resealed} sealed anew so far", err=True)
             time.sleep(_PAUSE_S)

@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,23 +96,6 @@ def _calls(tree: ast.Module) -> list[ast.Call]:
         and isinstance(node.func.value, ast.Name)
         and node.func.value.id == "tx"
     ]
-
-
-@pytest.fixture
-def script(postgres: Postgres) -> Iterator[Path]:
-    """Where to write an SQL script that the server's user can read."""
-    path = postgres.socket_folder / f"script-{os.getpid()}.sql"
-    yield path
-    path.unlink()
-
-
-@pytest.fixture
-def prepared_schema(postgres: Postgres, script: Path) -> Postgres:
-    """The server, with an empty database that has today's tables."""
-    tables = [render(each, Dialect.POSTGRES) for each in (*schema.V1, *schema.V2, *schema.V3, *schema.V4)]
-    script.write_text("DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n" + ";\n".join(tables) + ";\n")
-    assert [] == [line for line in postgres.run(script) if "does not exist" not in line]
-    return postgres
 
 
 def test_postgres_accepts_every_statement(prepared_schema: Postgres, script: Path) -> None:
