@@ -33,9 +33,11 @@ def seal(tx: Transaction, uid: str, receiver: Receiver) -> dict[str, Value]:
     api_key_value = receiver.api_key_value
     return {
         "url": origin,
-        "url_rest": key.seal(rest, _url_label(uid, origin), rng=rng),
-        "headers": key.seal(to_text(receiver.headers), _headers_label(uid), rng=rng),
-        "api_key_value": None if api_key_value is None else key.seal(api_key_value, _api_key_label(uid), rng=rng),
+        "url_rest": key.seal(rest, _label("url", uid, origin), rng=rng),
+        "headers": key.seal(to_text(receiver.headers), _label("headers", uid, origin), rng=rng),
+        "api_key_value": None
+        if api_key_value is None
+        else key.seal(api_key_value, _label("api_key", uid, origin), rng=rng),
         "sealed_with": key.id,
     }
 
@@ -51,9 +53,9 @@ def open_(tx: Transaction, row: Row) -> Receiver:
     key, uid = sealing.key_of(tx, row["sealed_with"]), row["uid"]
     api_key_value = row["api_key_value"]
     return Receiver(
-        row["url"] + key.open(row["url_rest"] or "", _url_label(uid, row["url"])),
-        text_map(key.open(row["headers"], _headers_label(uid))),
-        None if api_key_value is None else key.open(api_key_value, _api_key_label(uid)),
+        row["url"] + key.open(row["url_rest"] or "", _label("url", uid, row["url"])),
+        text_map(key.open(row["headers"], _label("headers", uid, row["url"]))),
+        None if api_key_value is None else key.open(api_key_value, _label("api_key", uid, row["url"])),
     )
 
 
@@ -66,7 +68,7 @@ def open_url(tx: Transaction, row: Row) -> str:
     if row["sealed_with"] is None:
         return _plain_url(row)
     key = sealing.key_of(tx, row["sealed_with"])
-    return str(row["url"]) + key.open(row["url_rest"] or "", _url_label(row["uid"], row["url"]))
+    return str(row["url"]) + key.open(row["url_rest"] or "", _label("url", row["uid"], row["url"]))
 
 
 def _plain(row: Row) -> Receiver:
@@ -98,13 +100,6 @@ def origin(url: str) -> str:
     return divided(url)[0]
 
 
-def _url_label(uid: str, origin: str) -> Label:
-    return Label("url", uid, origin)
-
-
-def _headers_label(uid: str) -> Label:
-    return Label("headers", uid)
-
-
-def _api_key_label(uid: str) -> Label:
-    return Label("api_key", uid)
+def _label(kind: str, uid: str, origin: str) -> Label:
+    # All three are for one host: none of them opens beside another one, also not what an older copy of the row has.
+    return Label(kind, uid, origin)
