@@ -20,7 +20,7 @@ from service.storage.database import Database, Transaction
 
 KEPT_S: Final = 2.0
 _KEPT_MAX: Final = 10_000
-# Fewer than the threads that read (see SqliteDatabase.open), so that one is left for whoever is known.
+# Fewer than the threads that read (see SqliteDatabase.open), so that some are left for whoever is known.
 _STRANGERS_MAX: Final = 2
 _STORE_EVERY_S: Final = 60.0
 _STORED_AT_ONCE: Final = 500
