@@ -20,8 +20,8 @@ from service.storage.database import Database, Transaction
 
 KEPT_S: Final = 2.0
 _KEPT_MAX: Final = 10_000
-# Fewer than the threads that read (see SqliteDatabase.open), so that some are left for whoever is known.
-_STRANGERS_MAX: Final = 2
+# Of the few threads that read (see SqliteDatabase.open), so that others are left for whoever is known.
+_STRANGERS_MAX: Final = 1
 _STORE_EVERY_S: Final = 60.0
 _STORED_AT_ONCE: Final = 500
 
@@ -79,7 +79,7 @@ class Credentials:
         # Apart, so that no certificate with many identities in it pushes out who is known.
         self._granted_nothing = _Looks(kept_max)
         self._looking: dict[_Key, asyncio.Task[Credential | None]] = {}
-        # Whoever guesses ids keeps few of the readers busy, and nobody from being heard whose credential is known.
+        # Whoever guesses ids keeps one of the readers busy, and nobody from being heard whose credential is known.
         self._stranger = asyncio.Semaphore(_STRANGERS_MAX)
         self._last_used_ms: dict[str, int] = {}
 

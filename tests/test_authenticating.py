@@ -187,7 +187,7 @@ async def test_many_calls_at_once_share_one_look(
     assert {token.id} == {each.id for each in found}
 
 
-async def test_guesses_keep_few_readers_busy(
+async def test_guesses_keep_one_reader_busy(
     database: Database, hooked: HookedDatabase, known: Credentials, clock: FakeClock, rng: Random
 ) -> None:
     """However many there are at once; who is known does not wait behind them, nor when that is looked up anew."""
@@ -203,7 +203,7 @@ async def test_guesses_keep_few_readers_busy(
 
     hooked.after_read = wait
     guesses = [asyncio.create_task(known.of_token(make_token(rng).text)) for _ in range(200)]
-    await eventually(lambda: hooked.reads >= 2)
+    await eventually(lambda: hooked.reads >= 1)
     hooked.after_read = None
     clock.advance(KEPT_MS)
     async with asyncio.timeout(WAIT_S):
@@ -213,8 +213,8 @@ async def test_guesses_keep_few_readers_busy(
     go_on.set()
     answers = await asyncio.gather(*guesses, return_exceptions=True)
 
-    # Of four readers, two were busy with guesses; the other three reads are of what was known.
-    assert (2 + 3, 200 + 3) == (reads, hooked.reads)
+    # The other three are of what was known.
+    assert (1 + 3, 200 + 3) == (reads, hooked.reads)
     assert all(isinstance(each, CredentialInvalid) for each in answers)
 
 
