@@ -11,6 +11,7 @@ import pytest
 
 from service.storage import schema
 from service.storage.dialect import Dialect, for_postgres, render
+from service.storage.workspaces import LOCK_WORKSPACE
 from tests.storage.conftest import Postgres
 
 _STORAGE = Path(schema.__file__).parent
@@ -111,6 +112,28 @@ def test_a_statement_that_postgres_refuses_is_reported_by_name(prepared_schema: 
     statements = {"good": "SELECT 1", "bad": "SELECT\n  nothing FROM nowhere", "also_good": "SELECT :a::TEXT"}
 
     assert {"bad": 'relation "nowhere" does not exist'} == refused(prepared_schema, statements, script)
+
+
+def test_works_that_lock_a_workspace_take_turns_on_postgres(prepared_schema: Postgres, script: Path) -> None:
+    """Whether it has a row already or not; those of other workspaces go on."""
+    prepare = f"PREPARE lock_it AS {for_postgres(LOCK_WORKSPACE).text.strip()};\n"
+    other = script.with_suffix(".other.sql")
+    other.write_text(
+        f"{prepare}SET lock_timeout = '1s';\n"
+        + "".join(f"EXECUTE lock_it('acme/{name}');\n" for name in ("old", "new", "free"))
+    )
+    psql = f"{prepared_schema.binaries / 'psql'} --no-psqlrc --quiet --host {prepared_schema.socket_folder}"
+    script.write_text(
+        f"{prepare}EXECUTE lock_it('acme/old');\nBEGIN;\nEXECUTE lock_it('acme/old');\nEXECUTE lock_it('acme/new');\n"
+        f"\\! {psql} --dbname postgres --file {other}\nCOMMIT;\n"
+    )
+
+    errors = prepared_schema.run(script)
+    other.unlink()
+
+    waited = "ERROR:  canceling statement due to lock timeout"
+    line = prepare.count("\n") + 2
+    assert [f"psql:{other}:{line}: {waited}", f"psql:{other}:{line + 1}: {waited}"] == errors
 
 
 @pytest.mark.parametrize("module", _MODULES)
