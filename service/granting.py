@@ -27,8 +27,6 @@ from service.storage import audit, credentials, workspaces
 from service.storage.database import Transaction
 
 DESCRIPTION_CHARACTERS_MAX: Final = 256
-# Somebody must revoke one first.
-_FULL_RETRY_AFTER_S: Final = 60.0
 _PAGE_MAX: Final = 500
 _COMMAND: Final = {CredentialKind.TOKEN: "token", CredentialKind.CERTIFICATE: "identity"}
 
@@ -137,7 +135,7 @@ def revoke_identity(tx: Transaction, identity: str, *, actor: Actor, now_ms: int
     """
     found = credentials.find_identity(tx, identity)
     if found is None or not _revoke(tx, found, actor=actor, now_ms=now_ms):
-        raise ResourceNotFound("identity", identity)
+        raise ResourceNotFound("identity", identity, note="it was granted nothing, or that was revoked before")
     return found
 
 
@@ -157,10 +155,10 @@ def _check_quota(tx: Transaction, credential: Credential, workspace_tokens_max: 
     workspaces.lock(tx, workspace.key)
     if credentials.count_tokens(tx, workspace, now_ms=credential.create_time_ms) >= workspace_tokens_max:
         raise QuotaExceeded(
-            f"{workspace.name} may have {workspace_tokens_max:,} tokens, and has as many; revoke one of them first",
+            f"{workspace.name} may have at most {workspace_tokens_max:,} tokens, and has as many: revoke one first",
             quota=Quota.TOKENS,
             subject=workspace.name,
-            retry_after_s=_FULL_RETRY_AFTER_S,
+            retry_after_s=None,
         )
 
 

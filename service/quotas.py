@@ -25,8 +25,6 @@ BURST_S: Final = 2.0
 # Calls are refused where streams only wait, so streams leave the other half of the burst to calls.
 STREAM_BURST_S: Final = BURST_S / 2
 _WORKSPACES_MAX: Final = 10_000
-# Somebody must delete something first.
-_FULL_RETRY_AFTER_S: Final = 60.0
 
 _NOUNS: Final = {Quota.EVENTS_PER_SECOND: "events", Quota.BYTES_PER_SECOND: "bytes of requests"}
 _NS_PER_S: Final = 1_000_000_000
@@ -153,7 +151,9 @@ class SubscriptionQuotas:
         """
         there = subscriptions.count(tx, new.workspace, at_most=self._subscriptions_max)
         if there >= self._subscriptions_max:
-            raise _full(Quota.SUBSCRIPTIONS, new.workspace, self._subscriptions_max, "subscriptions")
+            raise _full(
+                Quota.SUBSCRIPTIONS, new.workspace, self._subscriptions_max, "subscriptions", "delete one first"
+            )
         if new.filter:
             self._check_filters(tx, new.workspace)
 
@@ -168,13 +168,14 @@ class SubscriptionQuotas:
 
     def _check_filters(self, tx: Transaction, workspace: Workspace) -> None:
         if subscriptions.count_filters(tx, workspace, at_most=self._filters_max) >= self._filters_max:
-            raise _full(Quota.FILTERS, workspace, self._filters_max, "subscriptions with a filter")
+            raise _full(Quota.FILTERS, workspace, self._filters_max, "subscriptions with a filter", "clear one first")
 
 
-def _full(quota: Quota, workspace: Workspace, most: int, nouns: str) -> QuotaExceeded:
+def _full(quota: Quota, workspace: Workspace, most: int, nouns: str, remedy: str) -> QuotaExceeded:
     return QuotaExceeded(
-        f"{workspace.name} may have {most:,} {nouns}, and has as many; delete one that is not needed any more",
+        f"{workspace.name} may have at most {most:,} {nouns}, and has as many: {remedy}",
         quota=quota,
         subject=workspace.name,
-        retry_after_s=_FULL_RETRY_AFTER_S,
+        # Nothing of it goes by itself.
+        retry_after_s=None,
     )

@@ -172,7 +172,7 @@ async def test_workspace_has_no_more_tokens_than_it_may(database: Database, rng:
     await make(database, make_token(rng), elsewhere)
     await make(database, make_token(rng), Terms(grant=Grant(IN_MAIN.grant.scopes, Binding("acme"))))
 
-    with pytest.raises(QuotaExceeded, match="organizations/acme/workspaces/main may have 2 tokens"):
+    with pytest.raises(QuotaExceeded, match="organizations/acme/workspaces/main may have at most 2 tokens"):
         await make(database, make_token(rng))
     await database.write(lambda tx: revoke_token(tx, first.id, actor=ALICE, now_ms=NOW_MS))
     await make(database, make_token(rng))

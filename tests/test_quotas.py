@@ -243,8 +243,7 @@ async def test_subscriptions_are_counted_as_they_are(database: SqliteDatabase) -
 
     assert (Quota.SUBSCRIPTIONS, WORKSPACE.name) == (caught.value.quota, caught.value.subject)
     assert caught.value.message == (
-        "organizations/acme/workspaces/main may have 2 subscriptions, and has as many; "
-        "delete one that is not needed any more"
+        "organizations/acme/workspaces/main may have at most 2 subscriptions, and has as many: delete one first"
     )
 
 
@@ -262,7 +261,7 @@ async def test_filters_are_counted_as_they_are(database: SqliteDatabase) -> None
     await change_to(filtering, "false")
     await change_to(plain, "")
     for refusal in (check(quotas, database, subscription_of("c", filter="true")), change_to(plain, "true")):
-        with pytest.raises(QuotaExceeded, match="may have 1 subscriptions with a filter") as caught:
+        with pytest.raises(QuotaExceeded, match="may have at most 1 subscriptions with a filter") as caught:
             await refusal
         assert Quota.FILTERS is caught.value.quota
     await change(database, replace(filtering, filter=""))

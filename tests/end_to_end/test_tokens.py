@@ -288,5 +288,5 @@ def test_workspace_has_no_more_tokens_than_the_environment_says(
     first, second = CliRunner().invoke(main, arguments), CliRunner().invoke(main, arguments)
 
     assert (0, 1) == (first.exit_code, second.exit_code)
-    assert "organizations/acme/workspaces/main may have 1 tokens, and has as many; revoke one" in second.stderr
+    assert "organizations/acme/workspaces/main may have at most 1 tokens, and has as many: revoke one" in second.stderr
     assert "" == second.stdout
