@@ -93,6 +93,10 @@ class KeyringFile:
         if self._may_be_made and not os.path.lexists(self.path):
             with self._writing():
                 self.was_made = _make(self.path, *new_key_line(self._rng))
+        if not self.path.exists():
+            raise KeyringInvalid(
+                f"there is no keyring {self.path}: make one with `tidings-server key new --keyring {self.path}`"
+            )
         return self.read()
 
     def add_key(self) -> str:

@@ -58,6 +58,17 @@ def states(tx: Transaction) -> dict[str, str]:
     return {str(row["key_id"]): str(row["state"]) for row in tx.rows(SELECT_SEALING_KEYS)}
 
 
+def unusable(tx: Transaction) -> set[str]:
+    """Return the ids of the keys that the database needs and that the keyring does not have, or has others of."""
+    found = set()
+    for row in tx.rows(SELECT_SEALING_KEYS):
+        try:
+            tx.sealer.adopt(row["key_id"], row["proof"])
+        except KeyUnusable:
+            found.add(str(row["key_id"]))
+    return found
+
+
 def insert_active(tx: Transaction, key: SealingKey, *, now_ms: int) -> str:
     """Let a key seal that the database has not needed so far, while no other one does; return its proof."""
     proof = tx.sealer.prove(key)

@@ -226,7 +226,8 @@ async def kill_a_rotation(database: Path) -> str:
     assert rotating.stderr is not None
     # The first slice is committed, and many more are to come.
     async with asyncio.timeout(STARTED_WITHIN_S):
-        said = await rotating.stderr.readline()
+        while not (said := await rotating.stderr.readline()).endswith(b"so far\n"):
+            assert said, "it has ended"
     rotating.send_signal(signal.SIGKILL)
     await rotating.communicate()
     assert b"100 sealed anew so far\n" == said
@@ -304,7 +305,7 @@ async def test_keys_from_the_environment_rotate_too(tmp_path: Path) -> None:
 
 async def test_keys_are_made_and_listed_without_being_shown(tmp_path: Path) -> None:
     """New ones are unused until a rotation; one that is gone from the keyring is MISSING."""
-    database, keyring = tmp_path / "tidings.db", tmp_path / "keyring"
+    database, keyring, other = tmp_path / "tidings.db", tmp_path / "keyring", tmp_path / "other"
     first = await run("key", "new", "--keyring", keyring)
     async with running_server(tmp_path, keyring=keyring):
         second = await run("key", "new", "--keyring", keyring)
@@ -312,11 +313,14 @@ async def test_keys_are_made_and_listed_without_being_shown(tmp_path: Path) -> N
         keyring.write_text("".join(keyring.read_text().splitlines(keepends=True)[-1:]))
         missing = await run("key", "list", "--keyring", keyring, "--database", database)
         refused = await run("key", "rotate", "--keyring", keyring, "--database", database)
+        other.write_text(f"{first.out.strip()}:{keyring.read_text().strip().rpartition(':')[2]}\n")
+        wrong = await run("key", "list", "--keyring", other, "--database", database)
     nowhere = await run("key", "list", "--database", tmp_path / "other.db")
 
     a, b = first.out.strip(), second.out.strip()
     assert Said(0, f"{a} active\n{b} unused\n", "") == listed
-    assert Said(0, f"{a} active MISSING\n{b} unused\n", "") == missing
+    assert Said(1, f"{a} active MISSING\n{b} unused\n", "") == missing
+    assert Said(1, f"{a} active WRONG\n", "") == wrong
     assert (1, "") == (refused.code, refused.out)
     assert f"the database needs the key {a}, and the keyring {keyring} does not hold it" in refused.err
     assert [b] == [line.partition(":")[0] for line in keyring.read_text().splitlines()]
@@ -338,7 +342,7 @@ async def test_server_does_not_start_without_its_key(tmp_path: Path) -> None:
         warnings = [line["event"] for line in server.log if line["level"] == "warning"]
 
     assert ["keyring.created", "server.started"] == events
-    words = f"tidings-server: the database needs the key {key_id}, but the keyring {keyring} cannot be read: No such"
+    words = f"tidings-server: the database needs the key {key_id}, and no keyring can be read: the keyring {keyring} "
     assert (1, "") == (said.code, said.out)
     assert said.err.startswith(words)
     assert 1 == said.err.count("\n")

@@ -42,7 +42,9 @@ def test_keyring_that_was_named_is_not_made(tmp_path: Path, rng: Random) -> None
     """A name that is misspelt must not begin a new one."""
     file = KeyringFile(tmp_path / "a.keyring", rng=rng)
 
-    with pytest.raises(KeyringInvalid, match=r"the keyring .*a\.keyring cannot be read: No such file"):
+    with pytest.raises(
+        KeyringInvalid, match=r"there is no keyring .*a\.keyring: make one with `tidings-server key new --keyring"
+    ):
         file.begin()
 
     assert [] == os.listdir(tmp_path)
