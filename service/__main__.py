@@ -245,7 +245,7 @@ def main() -> None:
 @option("--crash-at", envvar="TIDINGS_CRASH_AT", hidden=True)
 def serve(**options: object) -> None:
     """Run the server until SIGTERM, SIGINT or SIGHUP."""
-    settings = Settings(**options, keyring_keys=os.environ.get(KEYS_VARIABLE) or None)  # type: ignore[arg-type]
+    settings = Settings(**options, keyring_keys=os.environ.get(KEYS_VARIABLE))  # type: ignore[arg-type]
     configure_logging(settings.log_level, settings.dev)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

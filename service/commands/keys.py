@@ -120,7 +120,7 @@ def _warn_if_open(source: KeyringFile | KeyringText) -> None:
 
 
 def _source(database: Path, path: Path | None) -> KeyringFile | KeyringText:
-    return keyring_source(database, path=path, keys=os.environ.get(KEYS_VARIABLE) or None, rng=_RNG)
+    return keyring_source(database, path=path, keys=os.environ.get(KEYS_VARIABLE), rng=_RNG)
 
 
 def _refuse_missing(database: Path) -> None:

@@ -481,3 +481,12 @@ async def test_secrets_moved_between_subscriptions_are_not_used(tmp_path: Path) 
     assert {("FAILED_PRECONDITION", "STATE_CONFLICT")} == {(each.code, each.reason) for each in refusals}
     assert all("delete the subscription and create it anew" in each.message for each in refusals)
     assert ["sound", "two"] == [each.name.rpartition("/")[2] for each in remaining]
+
+
+async def test_empty_variable_for_keys_is_no_reason_to_make_some(tmp_path: Path) -> None:
+    """A secret that was not mounted must not end in a key beside the database."""
+    said = await run("serve", "--database", tmp_path / "tidings.db", TIDINGS_KEYRING_KEYS="")
+
+    assert 1 == said.code
+    assert "TIDINGS_KEYRING_KEYS holds no key" in said.err
+    assert not default_path(tmp_path / "tidings.db").exists()
