@@ -48,6 +48,8 @@ def configure_logging(level: str, pretty: bool) -> None:
     )
     logging.basicConfig(level=level_number, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    # Forty lines at DEBUG about event loops, before the first of ours.
+    logging.getLogger("grpc._cython").setLevel(max(level_number, logging.INFO))
 
 
 def _json() -> list[Processor]:
