@@ -18,11 +18,11 @@ from service.api.methods import Context
 from service.domain.errors import Draining, InvalidField, Quota, QuotaExceeded
 from service.quotas import OnRefused
 
-# With 8 MiB for each message that is the most that grpc takes, 256 MiB of callers and as many of strangers.
+# With up to 8 MiB each, for grpc takes no larger messages: 256 MiB, and 128 MiB of what strangers may send.
 REQUESTS_MAX: Final = 32
-QUESTIONS_MAX: Final = 32
-# For 4 MiB, the largest request, over 4 Mbit/s.
-WITHIN_S: Final = 10.0
+QUESTIONS_MAX: Final = 16
+# Long enough for 4 MiB, the largest request, over 10 Mbit/s; short, for others may be waiting.
+WITHIN_S: Final = 5.0
 # Once the server shuts down.
 _LAST_REQUEST_S: Final = 1.0
 _RETRY_AFTER_S: Final = 1.0
