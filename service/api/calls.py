@@ -21,34 +21,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import grpc
-import structlog
 
 from service.api.arrivals import draining
 from service.api.authentication import Authentication
-from service.api.callers import Caller, current_holder, set_caller
-from service.api.errors import Status, internal_status, status_of
-from service.api.limits import Admission, CallLimits
+from service.api.call_records import Call
+from service.api.callers import current_holder, set_caller
+from service.api.errors import status_of
+from service.api.limits import CallLimits
 from service.api.methods import Context, Handler, Method, RefusedMethod, method_of, unknown_method
+from service.api.validity import while_valid
 from service.domain.clock import Clock
-from service.domain.errors import CallerError, ErrorReason
+from service.domain.errors import CallerError
 from service.domain.ids import Ids
 
 OnFinished: TypeAlias = "Callable[[str, str, str | None, float], None]"
 """Takes a call's method, code, reason if it has one, and seconds. UNKNOWN_METHOD stands for what the client made up."""
 
-_log = structlog.stdlib.get_logger()
-
 # How long a stream's client may leave a message unread once the server shuts down.
 _LAST_MESSAGE_S = 1.0
-
-# How often it is asked whether a stream's credential still counts. With the time for which one is kept, and that of a
-# read, less than the 5 s in which a revocation is effective.
-_CHECKED_EVERY_S = 2.0
 
 UNKNOWN_METHOD = "unknown"
 
@@ -171,7 +164,7 @@ class Calls(grpc.aio.ServerInterceptor):
             call.code, call.reason = status.code, status.reason
             raise
 
-    async def _authorize(self, call: _Call, context: Context) -> None:
+    async def _authorize(self, call: Call, context: Context) -> None:
         """Find out who calls, and refuse who may not call this method.
 
         Raises:
@@ -183,7 +176,7 @@ class Calls(grpc.aio.ServerInterceptor):
         set_caller(call.caller)
         call.method.check_access(call.caller.grant)
 
-    async def _request(self, call: _Call, messages: AsyncIterator[bytes], context: Context) -> Any:
+    async def _request(self, call: Call, messages: AsyncIterator[bytes], context: Context) -> Any:
         """Return the one message of a call, or those of its stream as they come.
 
         Raises:
@@ -204,38 +197,12 @@ class Calls(grpc.aio.ServerInterceptor):
         self._limits.weigh(call.admission, len(message))
         return message
 
-    async def _respond(self, call: _Call, request: Any, context: Context) -> bytes | None:
+    async def _respond(self, call: Call, request: Any, context: Context) -> bytes | None:
         if call.caller is None or call.caller.credential is None or not call.method.is_stream:
             return await call.method.respond(request, context, self._write, call.caller)
-        async with self._while_valid(call, call.caller):
+        # Its client may not read what came before, so nobody waits for the end of a call whose credential has ended.
+        async with while_valid(call.caller, self._authentication, on_invalid=lambda: self._leave(call)):
             return await call.method.respond(request, context, self._write, call.caller)
-
-    @asynccontextmanager
-    async def _while_valid(self, call: _Call, caller: Caller) -> AsyncIterator[None]:
-        """Break off what goes on inside once the caller's credential does not count any more."""
-        limit = asyncio.timeout(None)
-        checking = asyncio.create_task(self._until_invalid(caller, limit))
-        try:
-            async with limit:
-                yield
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            # Its client may not read what came before, so nobody waits for the end of this call.
-            self._leave(call)
-            raise await checking from None
-        finally:
-            checking.cancel()
-
-    async def _until_invalid(self, caller: Caller, limit: asyncio.Timeout) -> Exception:
-        """Wait until a credential does not count, or nobody can say whether it does; then end the limit."""
-        while True:
-            await asyncio.sleep(_CHECKED_EVERY_S)
-            try:
-                await self._authentication.check_again(caller)
-            except Exception as error:
-                limit.reschedule(asyncio.get_running_loop().time())
-                return error
 
     async def _write(self, context: Context, message: bytes) -> None:
         """Write a message of a stream, which takes as long as the client does not read.
@@ -256,9 +223,9 @@ class Calls(grpc.aio.ServerInterceptor):
     def _last_message_due_s(self) -> float:
         return asyncio.get_running_loop().time() + _LAST_MESSAGE_S
 
-    def _begin(self, method: Method | RefusedMethod, context: Context) -> _Call:
+    def _begin(self, method: Method | RefusedMethod, context: Context) -> Call:
         is_counted = not method.is_infrastructure
-        call = _Call(self._ids.new(), method, context.peer(), self._clock.monotonic_s(), is_counted)
+        call = Call(self._ids.new(), method, context.peer(), self._clock.monotonic_s(), is_counted)
         if call.is_counted:
             self._running += 1
             self._idle.clear()
@@ -266,7 +233,7 @@ class Calls(grpc.aio.ServerInterceptor):
         context.add_done_callback(lambda _: self._end(call))  # type: ignore[arg-type]  # typeshed forgot `Protocol`
         return call
 
-    def _end(self, call: _Call) -> None:
+    def _end(self, call: Call) -> None:
         if call.admission is not None:
             self._limits.release(call.admission)
         self._leave(call)
@@ -275,7 +242,7 @@ class Calls(grpc.aio.ServerInterceptor):
         method = call.method.name if call.method.is_known else UNKNOWN_METHOD
         self._on_finished(method, call.code.name, call.reason, duration_s)
 
-    def _leave(self, call: _Call) -> None:
+    def _leave(self, call: Call) -> None:
         """Count a call no more, if it still is."""
         if not call.is_counted:
             return
@@ -287,49 +254,6 @@ class Calls(grpc.aio.ServerInterceptor):
 
 class _NotRead(Exception):
     """A stream's client does not read, and the server shuts down."""
-
-
-@dataclass(slots=True)
-class _Call:
-    """One RPC under way, and what came of it."""
-
-    id: str
-    method: Method | RefusedMethod
-    peer: str
-    started_s: float
-    # Whether it is one of those that a shutdown waits for.
-    is_counted: bool
-    # Who makes it, once that is known; nobody is asked for what is open to all.
-    caller: Caller | None = None
-    # What it is when the handler does not come to its end.
-    code: grpc.StatusCode = grpc.StatusCode.CANCELLED
-    reason: ErrorReason | None = None
-    failure: BaseException | None = None
-    # Once it is counted among those that are under way.
-    admission: Admission | None = None
-
-    def fail(self, failure: BaseException) -> Status:
-        """Keep a bug's or an outage's exception for the log, and return what the client may know of it."""
-        self.failure = failure
-        return internal_status(self.id)
-
-    def log(self, *, duration_s: float) -> None:
-        """Write the one line about this call."""
-        write = _log.debug if self.method.is_infrastructure else _log.info
-        cause: dict[str, BaseException] = {}
-        if self.failure is not None:
-            write, cause = _log.error, {"exc_info": self.failure}
-        write(
-            "rpc.finished",
-            method=self.method.name,
-            code=self.code.name,
-            reason=self.reason,
-            duration_ms=round(duration_s * 1000, 3),
-            call_id=self.id,
-            peer=self.peer,
-            caller=self.caller.actor.name if self.caller else None,
-            **cause,
-        )
 
 
 def is_being_cancelled() -> bool:
