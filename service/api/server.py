@@ -187,7 +187,7 @@ def _options(limits: ConnectionLimits) -> tuple[tuple[str, int], ...]:
         # Otherwise a second server gets the same port, and half of the calls.
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", limits.receive_bytes_max),
-        # What is not read yet of a call would take 4 MiB, and up to 128 on a fast network; so it takes 64 KiB. More of a
+        # What is not read yet of a call would take 4 MiB, up to 128 on a fast network; so it takes 64 KiB. More of a
         # large message is asked for with the message, so that costs the way there and back once; and one stream of
         # small ones brings 64 KiB in that time, which is 64 MB a second where it takes 1 ms.
         ("grpc.http2.bdp_probe", 0),
