@@ -116,8 +116,8 @@ class Served:
     async def send(self, method: str, *metadata: tuple[str, str | bytes], parent: str = MAIN) -> bytes:
         """Call a method with one message, and return the first that it answers."""
         # Sent with the call: writing to one that has been refused meanwhile fails in grpc.aio, without the reason.
-        request = PublishRequest(parent=parent).SerializeToString()
-        stream: Any = self.channel.unary_stream(method)(request, metadata=metadata, timeout=PATIENCE_S)
+        begin: Any = self.channel.unary_stream(method)
+        stream = begin(PublishRequest(parent=parent).SerializeToString(), metadata=metadata, timeout=PATIENCE_S)
         answer: bytes = await stream.read()
         return answer
 

@@ -118,7 +118,8 @@ class World:
         """Send one message to a method, whatever it streams, and return the first that it answers."""
         async with grpc.aio.insecure_channel(self.address) as channel:
             # Sent with the call: writing to one that has been refused meanwhile fails in grpc.aio, without the reason.
-            stream: Any = channel.unary_stream(method.path)(request, metadata=bearer(token), timeout=30)
+            begin: Any = channel.unary_stream(method.path)
+            stream = begin(request, metadata=bearer(token), timeout=30)
             answer: bytes = await stream.read()
             stream.cancel()
             return answer
