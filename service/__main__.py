@@ -38,7 +38,8 @@ from service.telemetry.logs import configure_logging
 
 # Whoever signals a process and then its group means it once.
 _SECOND_SIGNAL_AFTER_S = 0.2
-_STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Nothing needs SIGHUP to be read again, and whoever closes a terminal means an end.
+_STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -243,8 +244,8 @@ def main() -> None:
 )
 @option("--crash-at", envvar="TIDINGS_CRASH_AT", hidden=True)
 def serve(**options: object) -> None:
-    """Run the server until SIGTERM or SIGINT."""
-    settings = Settings(**options, keyring_keys=os.environ.get(KEYS_VARIABLE) or None)  # type: ignore[arg-type]
+    """Run the server until SIGTERM, SIGINT or SIGHUP."""
+    settings = Settings(**options, keyring_keys=os.environ.get(KEYS_VARIABLE))  # type: ignore[arg-type]
     configure_logging(settings.log_level, settings.dev)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -265,12 +266,15 @@ async def _serve_until_signalled(settings: Settings) -> None:
     def end_at_the_next() -> None:
         # A second signal, whichever, ends the process at once: nothing that was acknowledged is lost by it.
         for number in _STOPPING_SIGNALS:
-            loop.remove_signal_handler(number)
+            if not loop.remove_signal_handler(number):
+                continue
             # Python's own handler of SIGINT would only raise an exception, and wait for what that unwinds.
             signal.signal(number, signal.SIG_DFL)
 
     for number in _STOPPING_SIGNALS:
-        loop.add_signal_handler(number, stop)
+        # `nohup` has SIGHUP ignored, and means it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop)
     await run_server(settings, stopping=stopping, on_started=lambda _: _spare_the_collector())
 
 

@@ -41,6 +41,7 @@ from service.delivery.transport import HttpTransport, Transport
 from service.delivery.trust import TrustError, trusting
 from service.domain.clock import Clock, SystemClock
 from service.domain.destinations import DestinationPolicy, parse_destination_policy
+from service.domain.errors import quoted
 from service.domain.ids import Uuid7Ids
 from service.domain.model import Event
 from service.domain.names import Workspace
@@ -179,7 +180,7 @@ def _check_plaintext_allowed(settings: Settings) -> None:
                 f"will not listen on {address} without encryption: give --tls-cert and --tls-key, or --allow-plaintext "
                 "where a proxy or mesh encrypts; loopback addresses and unix sockets need neither"
             )
-    if settings.metrics_listen is not None and not is_loopback(settings.metrics_listen):
+    if settings.metrics_listen is not None and not is_loopback(str(_metrics_address(settings.metrics_listen))):
         raise ListenError(
             f"will not serve metrics on {settings.metrics_listen}, where others can read them: they are never "
             "encrypted and need no password, so give a loopback address, or --allow-plaintext"
@@ -204,9 +205,7 @@ async def _start_metrics(listen: str | None, metrics: Metrics, stack: contextlib
     """Serve metrics until the stack unwinds, so also while the server drains; return the address."""
     if listen is None:
         return None
-    address = parse_address(listen)
-    if not isinstance(address, TcpAddress):
-        raise ListenError(f"cannot serve metrics on {address}: an address is host:port or [ipv6]:port there")
+    address = _metrics_address(listen)
     await check_free(address)
     server = MetricsServer(metrics, address.host, address.port)
     stack.push_async_callback(server.stop)
@@ -214,6 +213,17 @@ async def _start_metrics(listen: str | None, metrics: Metrics, stack: contextlib
         return str(address.with_port(await server.start()))
     except OSError as error:
         raise ListenError(f"cannot serve metrics on {address}: {error.strerror}") from error
+
+
+def _metrics_address(listen: str) -> TcpAddress:
+    with contextlib.suppress(ListenError):
+        address = parse_address(listen)
+        if isinstance(address, TcpAddress):
+            return address
+    raise ListenError(
+        f"--metrics-listen: cannot serve metrics on {quoted(listen)}: an address is host:port or [ipv6]:port there, "
+        "such as 127.0.0.1:9464"
+    )
 
 
 def _destination_policy(settings: Settings) -> DestinationPolicy:

@@ -1,14 +1,15 @@
 """Use case: which credential a caller has. Looked up in the database, and kept for no longer than two seconds.
 
 So a revocation is effective on every process within these two seconds and the time of a read, and a call costs no read
-while its credential is known. When the database does not answer, nobody is let in. Knows nothing of how calls carry
-credentials.
+while its credential is known. For as long it is known which identities were granted nothing: a new grant to one of them
+counts within the same time. A new token counts at once. When the database does not answer, nobody is let in. Knows
+nothing of how calls carry credentials.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Final, NamedTuple
 
 from service.domain.clock import Clock
@@ -19,7 +20,8 @@ from service.storage.database import Database, Transaction
 
 KEPT_S: Final = 2.0
 _KEPT_MAX: Final = 10_000
-_LOOKS_MAX: Final = 64
+# Of the few threads that read (see SqliteDatabase.open), so that others are left for whoever is known.
+_STRANGERS_MAX: Final = 1
 _STORE_EVERY_S: Final = 60.0
 _STORED_AT_ONCE: Final = 500
 
@@ -31,27 +33,54 @@ class _Key(NamedTuple):
     name: str
 
 
-class _Known(NamedTuple):
-    credential: Credential
-    # When the look began: what was revoked later may not be seen in it.
-    looked_at_s: float
+class _Look(NamedTuple):
+    """What a look has found, None if nothing."""
+
+    credential: Credential | None
+    # When it began: what was revoked later may not be seen in it.
+    began_s: float
+
+
+class _Looks:
+    """The last looks by key, at most so many: the one that was used the longest ago goes first."""
+
+    def __init__(self, kept_max: int) -> None:
+        self._kept_max = kept_max
+        self._looks: OrderedDict[_Key, _Look] = OrderedDict()
+
+    def find(self, key: _Key) -> _Look | None:
+        look = self._looks.get(key)
+        if look is not None:
+            self._looks.move_to_end(key)
+        return look
+
+    def keep(self, key: _Key, look: _Look) -> None:
+        self._looks[key] = look
+        self._looks.move_to_end(key)
+        if len(self._looks) > self._kept_max:
+            self._looks.popitem(last=False)
+
+    def forget(self, key: _Key) -> None:
+        self._looks.pop(key, None)
 
 
 class Credentials:
     """The credentials of callers, as one process knows them.
 
     Args:
-        kept_max: how many are kept; the one that was used the longest ago goes first.
+        kept_max: how many are kept, and of how many identities it is kept that they were granted nothing; the one that
+            was used the longest ago goes first.
     """
 
     def __init__(self, database: Database, *, clock: Clock, kept_max: int = _KEPT_MAX) -> None:
         self._database = database
         self._clock = clock
-        self._kept_max = kept_max
-        self._known: OrderedDict[_Key, _Known] = OrderedDict()
-        self._looks: dict[_Key, asyncio.Task[Credential | None]] = {}
-        # Whoever guesses ids keeps few of the readers busy, and nobody from being heard whose credential is known.
-        self._may_look = asyncio.Semaphore(_LOOKS_MAX)
+        self._known = _Looks(kept_max)
+        # Apart, so that no certificate with many identities in it pushes out who is known.
+        self._granted_nothing = _Looks(kept_max)
+        self._looking: dict[_Key, asyncio.Task[Credential | None]] = {}
+        # Whoever guesses ids keeps one of the readers busy, and nobody from being heard whose credential is known.
+        self._stranger = asyncio.Semaphore(_STRANGERS_MAX)
         self._last_used_ms: dict[str, int] = {}
 
     async def of_token(self, text: str) -> Credential:
@@ -127,36 +156,38 @@ class Credentials:
         return credential
 
     async def _find(self, key: _Key) -> Credential | None:
-        known = self._known.get(key)
-        if known is not None and self._clock.monotonic_s() - known.looked_at_s < KEPT_S:
-            self._known.move_to_end(key)
-            return known.credential
-        look = self._looks.get(key)
+        last = self._last(key)
+        if last is not None and self._clock.monotonic_s() - last.began_s < KEPT_S:
+            return last.credential
+        look = self._looking.get(key)
         if look is None:
-            look = self._looks[key] = asyncio.create_task(self._look(key))
+            look = self._looking[key] = asyncio.create_task(self._look(key, is_stranger=last is None))
             look.add_done_callback(lambda done: self._end(key, done))
         # Several calls may wait for it, so none of them may take it along when it is cancelled.
         return await asyncio.shield(look)
 
-    async def _look(self, key: _Key) -> Credential | None:
-        async with self._may_look:
-            looked_at_s = self._clock.monotonic_s()
+    async def _look(self, key: _Key, *, is_stranger: bool) -> Credential | None:
+        async with self._stranger if is_stranger else nullcontext():
+            began_s = self._clock.monotonic_s()
             credential = await self._database.read(_finding(key))
-        # What is not there is not remembered, so that a new credential counts at once.
-        if credential is None:
-            self._known.pop(key, None)
-        else:
-            self._keep(key, _Known(credential, looked_at_s))
+        self._keep(key, _Look(credential, began_s))
         return credential
 
-    def _keep(self, key: _Key, known: _Known) -> None:
-        self._known[key] = known
-        self._known.move_to_end(key)
-        if len(self._known) > self._kept_max:
-            self._known.popitem(last=False)
+    def _last(self, key: _Key) -> _Look | None:
+        return self._known.find(key) or self._granted_nothing.find(key)
+
+    def _keep(self, key: _Key, look: _Look) -> None:
+        if look.credential is not None:
+            self._known.keep(key, look)
+            self._granted_nothing.forget(key)
+            return
+        self._known.forget(key)
+        # A token that is not there is not remembered: a new one counts at once, and guesses take no room.
+        if key.kind is CredentialKind.CERTIFICATE:
+            self._granted_nothing.keep(key, look)
 
     def _end(self, key: _Key, look: asyncio.Task[Credential | None]) -> None:
-        del self._looks[key]
+        del self._looking[key]
         if not look.cancelled():
             # Looked at, so that asyncio does not complain of it when everybody who waited is gone.
             look.exception()

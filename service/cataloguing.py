@@ -24,7 +24,7 @@ from service.domain.names import check_event_type_id, check_event_type_not_reser
 from service.domain.schemas import Violation
 from service.paging import Page, take
 from service.storage import audit, event_types
-from service.storage.database import Database, Transaction
+from service.storage.database import Database, Long, Transaction
 from service.validating import Definitions, compiled, violations_of
 
 _DESCRIPTION_CHARACTERS_MAX = 4_096
@@ -113,7 +113,7 @@ class EventTypes:
                 page_size=page_size,
             )
 
-        return await self._database.read(page)
+        return await self._database.read(Long(page))
 
     async def update(self, event_type_id: str, fields: EventTypeFields, *, etag: str, by: Actor) -> EventType:
         """Change some fields.

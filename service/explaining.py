@@ -25,7 +25,7 @@ from service.domain.schemas import Violation
 from service.domain.signing import new_key
 from service.domain.subscriptions import check_readable
 from service.storage import subscriptions
-from service.storage.database import Database
+from service.storage.database import Database, Long
 from service.turns import CpuSlice, Turns
 from service.validating import Definition, Definitions
 
@@ -181,7 +181,7 @@ class Explainer:
 
     async def _page(self, workspace: Workspace, after: str) -> list[Subscription]:
         return await self._database.read(
-            lambda tx: subscriptions.after(tx, workspace, after, limit=_SUBSCRIPTIONS_PER_READ)
+            Long(lambda tx: subscriptions.after(tx, workspace, after, limit=_SUBSCRIPTIONS_PER_READ))
         )
 
     def _preview(self, event: Event, subscription: Subscription | None) -> Preview | None:

@@ -23,12 +23,10 @@ from service.domain.credentials import (
 )
 from service.domain.errors import Quota, QuotaExceeded, ResourceExists, ResourceNotFound, quoted
 from service.domain.names import Workspace
-from service.storage import audit, credentials
+from service.storage import audit, credentials, workspaces
 from service.storage.database import Transaction
 
 DESCRIPTION_CHARACTERS_MAX: Final = 256
-# Somebody must revoke one first.
-_FULL_RETRY_AFTER_S: Final = 60.0
 _PAGE_MAX: Final = 500
 _COMMAND: Final = {CredentialKind.TOKEN: "token", CredentialKind.CERTIFICATE: "identity"}
 
@@ -104,13 +102,13 @@ def create(tx: Transaction, credential: Credential, *, actor: Actor, workspace_t
     """
     if workspace_tokens_max is not None:
         _check_quota(tx, credential, workspace_tokens_max)
-    if credential.identity is not None and credentials.find_identity(tx, credential.identity) is not None:
+    if not credentials.insert(tx, credential):
+        identity = credential.identity or ""
         raise ResourceExists(
-            f"the identity {quoted(credential.identity)} was granted something already; revoke that first",
+            f"the identity {quoted(identity)} was granted something already; revoke that first",
             resource_type="identity",
-            resource_name=credential.identity,
+            resource_name=identity,
         )
-    credentials.insert(tx, credential)
     _audit(tx, credential, "create", actor=actor, now_ms=credential.create_time_ms, after=_shown(credential))
 
 
@@ -125,8 +123,7 @@ def revoke_token(tx: Transaction, id: str, *, actor: Actor, now_ms: int) -> Cred
     found = credentials.find_token(tx, id)
     if found is None:
         raise ResourceNotFound("token", id, note="the id of tdg_<id>_<secret> is meant, as `token list` shows it")
-    if found.revoke_time_ms is None:
-        _revoke(tx, found, actor=actor, now_ms=now_ms)
+    _revoke(tx, found, actor=actor, now_ms=now_ms)
     return found
 
 
@@ -137,9 +134,8 @@ def revoke_identity(tx: Transaction, identity: str, *, actor: Actor, now_ms: int
         ResourceNotFound: they were granted nothing, or it was revoked.
     """
     found = credentials.find_identity(tx, identity)
-    if found is None:
-        raise ResourceNotFound("identity", identity)
-    _revoke(tx, found, actor=actor, now_ms=now_ms)
+    if found is None or not _revoke(tx, found, actor=actor, now_ms=now_ms):
+        raise ResourceNotFound("identity", identity, note="it was granted nothing, or that was revoked before")
     return found
 
 
@@ -155,18 +151,23 @@ def _check_quota(tx: Transaction, credential: Credential, workspace_tokens_max: 
     workspace = _workspace(credential)
     if workspace is None:
         return
+    # Or two that count at once would both find room for one more.
+    workspaces.lock(tx, workspace.key)
     if credentials.count_tokens(tx, workspace, now_ms=credential.create_time_ms) >= workspace_tokens_max:
         raise QuotaExceeded(
-            f"{workspace.name} may have {workspace_tokens_max:,} tokens, and has as many; revoke one of them first",
+            f"{workspace.name} may have at most {workspace_tokens_max:,} tokens, and has as many: revoke one first",
             quota=Quota.TOKENS,
             subject=workspace.name,
-            retry_after_s=_FULL_RETRY_AFTER_S,
+            retry_after_s=None,
         )
 
 
-def _revoke(tx: Transaction, credential: Credential, *, actor: Actor, now_ms: int) -> None:
-    credentials.revoke(tx, credential.id, now_ms=now_ms)
+def _revoke(tx: Transaction, credential: Credential, *, actor: Actor, now_ms: int) -> bool:
+    """Revoke a credential and say so in the log; False when somebody has revoked it before, for that is in the log."""
+    if not credentials.revoke(tx, credential.id, now_ms=now_ms):
+        return False
     _audit(tx, credential, "revoke", actor=actor, now_ms=now_ms, before=_shown(credential))
+    return True
 
 
 def _audit(

@@ -12,7 +12,7 @@ from service.domain.model import Attempt, Event, Notification, NotificationState
 from service.domain.names import Workspace
 from service.paging import Page, take
 from service.storage import attempts, audit, events, interventions, notifications, subscriptions, workspaces
-from service.storage.database import Database, Transaction
+from service.storage.database import Database, Long, Transaction
 from service.storage.notifications import IdRange
 
 LATEST_TIME_MS = (1 << 48) - 1
@@ -99,7 +99,7 @@ class History:
                 page_size=page_size,
             )
 
-        return await self._database.read(page)
+        return await self._database.read(Long(page))
 
     async def notification(self, workspace: Workspace, notification_id: str) -> Notification:
         """Return a notification with its last attempt.
@@ -130,7 +130,7 @@ class History:
             )
             return Page(notifications.with_last_attempts(tx, found.items), found.next_position)
 
-        return await self._database.read(page)
+        return await self._database.read(Long(page))
 
     async def attempts(
         self, workspace: Workspace, notification_id: str, *, after: int, page_size: int
@@ -151,7 +151,7 @@ class History:
                 page_size=page_size,
             )
 
-        return await self._database.read(page)
+        return await self._database.read(Long(page))
 
 
 class Interventions:

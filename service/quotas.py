@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import ceil
 from typing import Final, TypeAlias
 
 from service.domain.clock import Clock
@@ -24,11 +25,12 @@ BURST_S: Final = 2.0
 # Calls are refused where streams only wait, so streams leave the other half of the burst to calls.
 STREAM_BURST_S: Final = BURST_S / 2
 _WORKSPACES_MAX: Final = 10_000
-# Somebody must delete something first.
-_FULL_RETRY_AFTER_S: Final = 60.0
 
 _NOUNS: Final = {Quota.EVENTS_PER_SECOND: "events", Quota.BYTES_PER_SECOND: "bytes of requests"}
-_Account: TypeAlias = dict[Quota, float]
+_NS_PER_S: Final = 1_000_000_000
+_NS_PER_MS: Final = 1_000_000
+# In whole nanoseconds: seconds in floats differ by more or less than they are apart.
+_Account: TypeAlias = dict[Quota, int]
 
 
 @contextmanager
@@ -104,24 +106,27 @@ class PublishRates:
         account = self._accounts.get(workspace)
         if account is None:
             return Quota.EVENTS_PER_SECOND, 0.0
-        quota, even_at_s = max(account.items(), key=lambda item: item[1])
-        over_s = even_at_s - self._clock.monotonic_s() - burst_s
+        quota, even_at_ns = max(account.items(), key=lambda item: item[1])
+        over_ns = even_at_ns - self._now_ns() - round(burst_s * _NS_PER_S)
         # Up to the next whole millisecond: nobody is told to come back a moment too soon.
-        return quota, (int(over_s * 1000) + 1) / 1000 if over_s >= 0 else 0.0
+        return quota, (over_ns // _NS_PER_MS + 1) / 1_000 if over_ns >= 0 else 0.0
 
     def _count(self, workspace: Workspace, amounts: dict[Quota, int]) -> None:
-        now_s = self._clock.monotonic_s()
+        now_ns = self._now_ns()
         account = self._accounts.setdefault(workspace, {})
         for quota, amount in amounts.items():
-            account[quota] = max(now_s, account.get(quota, now_s)) + amount / self._rates[quota]
+            account[quota] = max(now_ns, account.get(quota, now_ns)) + ceil(amount * _NS_PER_S / self._rates[quota])
         self._accounts.move_to_end(workspace)
-        self._forget(now_s)
+        self._forget(now_ns)
 
-    def _forget(self, now_s: float) -> None:
+    def _now_ns(self) -> int:
+        return round(self._clock.monotonic_s() * _NS_PER_S)
+
+    def _forget(self, now_ns: int) -> None:
         """Forget the workspaces that were silent for longest, if they are not ahead any more or there are too many."""
         while len(self._accounts) > 1:
             silent, account = next(iter(self._accounts.items()))
-            if max(account.values()) > now_s and len(self._accounts) <= self._workspaces_max:
+            if max(account.values()) > now_ns and len(self._accounts) <= self._workspaces_max:
                 return
             del self._accounts[silent]
 
@@ -146,7 +151,9 @@ class SubscriptionQuotas:
         """
         there = subscriptions.count(tx, new.workspace, at_most=self._subscriptions_max)
         if there >= self._subscriptions_max:
-            raise _full(Quota.SUBSCRIPTIONS, new.workspace, self._subscriptions_max, "subscriptions")
+            raise _full(
+                Quota.SUBSCRIPTIONS, new.workspace, self._subscriptions_max, "subscriptions", "delete one first"
+            )
         if new.filter:
             self._check_filters(tx, new.workspace)
 
@@ -161,13 +168,14 @@ class SubscriptionQuotas:
 
     def _check_filters(self, tx: Transaction, workspace: Workspace) -> None:
         if subscriptions.count_filters(tx, workspace, at_most=self._filters_max) >= self._filters_max:
-            raise _full(Quota.FILTERS, workspace, self._filters_max, "subscriptions with a filter")
+            raise _full(Quota.FILTERS, workspace, self._filters_max, "subscriptions with a filter", "clear one first")
 
 
-def _full(quota: Quota, workspace: Workspace, most: int, nouns: str) -> QuotaExceeded:
+def _full(quota: Quota, workspace: Workspace, most: int, nouns: str, remedy: str) -> QuotaExceeded:
     return QuotaExceeded(
-        f"{workspace.name} may have {most:,} {nouns}, and has as many; delete one that is not needed any more",
+        f"{workspace.name} may have at most {most:,} {nouns}, and has as many: {remedy}",
         quota=quota,
         subject=workspace.name,
-        retry_after_s=_FULL_RETRY_AFTER_S,
+        # Nothing of it goes by itself.
+        retry_after_s=None,
     )

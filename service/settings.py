@@ -31,7 +31,7 @@ CALLS_MAX: Final = CallsMax(
     # Each may take as long as an attempt, and holds a connection to a receiver meanwhile.
     test_sends=32,
     # A list reads and answers up to about 2 MiB.
-    reads=256,
+    reads=64,
     changes=256,
     request_bytes=64 * 1024 * 1024,
 )

@@ -40,7 +40,7 @@ from service.storage import (
     sweeps,
     workspaces,
 )
-from service.storage.database import Database, T, Transaction
+from service.storage.database import Database, Long, T, Transaction
 from service.storage.management_requests import ManagementRequest
 
 _CREATE: Final = "CreateSubscription"
@@ -173,7 +173,7 @@ class Subscriptions:
                 page_size=page_size,
             )
 
-        return await self._database.read(page)
+        return await self._database.read(Long(page))
 
     async def update(
         self, workspace: Workspace, subscription_id: str, fields: SubscriptionFields, *, etag: str, by: Actor

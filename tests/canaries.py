@@ -6,7 +6,7 @@ A place is all the bytes of one kind that came out: a log, the responses of a me
 import base64
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from random import SystemRandom
@@ -86,16 +86,16 @@ def _patterns(secret: bytes) -> dict[bytes, str]:
     return patterns
 
 
-def misplaced(canaries: Sequence[Canary], places: Mapping[str, bytes]) -> list[Finding]:
-    """Return where canaries are that do not belong there."""
+def misplaced(canaries: Iterable[Canary], found: Iterable[Finding]) -> list[Finding]:
+    """Return the findings where canaries do not belong."""
     by_name = {canary.name: canary for canary in canaries}
-    return [found for found in findings(canaries, places) if not by_name[found.canary].belongs_to(found.place)]
+    return [each for each in found if not by_name[each.canary].belongs_to(each.place)]
 
 
-def missing(canaries: Sequence[Canary], places: Mapping[str, bytes]) -> list[str]:
+def missing(canaries: Iterable[Canary], found: Iterable[Finding]) -> list[str]:
     """Return the canaries that belong somewhere and are nowhere: they were never used, or nobody looked."""
-    found = {each.canary for each in findings(canaries, places)}
-    return [canary.name for canary in canaries if canary.belongs and canary.name not in found]
+    seen = {each.canary for each in found}
+    return [canary.name for canary in canaries if canary.belongs and canary.name not in seen]
 
 
 def _around(content: bytes, pattern: bytes) -> bytes:

@@ -13,7 +13,7 @@ from service.domain.errors import CredentialInvalid, StorageUnavailable
 from service.granting import Terms, create, identity_credential, revoke_identity, revoke_token, token_credential
 from service.storage import credentials as stored
 from service.storage.database import Database
-from tests.fakes import NOW_MS, FakeClock, HookedDatabase
+from tests.fakes import NOW_MS, WAIT_S, FakeClock, HookedDatabase
 from tests.harness import eventually
 
 OPERATOR = Actor("command-line:alice")
@@ -187,12 +187,14 @@ async def test_many_calls_at_once_share_one_look(
     assert {token.id} == {each.id for each in found}
 
 
-async def test_guesses_keep_few_readers_busy(
-    database: Database, hooked: HookedDatabase, known: Credentials, rng: Random
+async def test_guesses_keep_one_reader_busy(
+    database: Database, hooked: HookedDatabase, known: Credentials, clock: FakeClock, rng: Random
 ) -> None:
-    """However many there are at once; whose token is known does not wait behind them."""
+    """However many there are at once; who is known does not wait behind them, nor when that is looked up anew."""
     token = await make(database, rng)
+    await let_in(database, rng, BILLING)
     await known.of_token(token.text)
+    await known.of_identities([ORDERS, BILLING])
     hooked.reads = 0
     go_on = asyncio.Event()
 
@@ -201,13 +203,18 @@ async def test_guesses_keep_few_readers_busy(
 
     hooked.after_read = wait
     guesses = [asyncio.create_task(known.of_token(make_token(rng).text)) for _ in range(200)]
-    await eventually(lambda: hooked.reads >= 64)
-    await known.of_token(token.text)
+    await eventually(lambda: hooked.reads >= 1)
+    hooked.after_read = None
+    clock.advance(KEPT_MS)
+    async with asyncio.timeout(WAIT_S):
+        await known.of_token(token.text)
+        await known.of_identities([ORDERS, BILLING])
     reads = hooked.reads
     go_on.set()
     answers = await asyncio.gather(*guesses, return_exceptions=True)
 
-    assert (64, 200) == (reads, hooked.reads)
+    # The other three are of what was known.
+    assert (1 + 3, 200 + 3) == (reads, hooked.reads)
     assert all(isinstance(each, CredentialInvalid) for each in answers)
 
 
@@ -275,6 +282,58 @@ async def test_first_identity_that_was_granted_something_counts(
         assert f"certificate:{name}" == found.actor_name
     assert await known.of_identities(["cn:x", "cn:orders"]) is None
     assert await known.of_identities([]) is None
+
+
+async def test_certificate_costs_no_read_for_two_seconds(
+    database: Database, hooked: HookedDatabase, known: Credentials, clock: FakeClock, rng: Random
+) -> None:
+    """Also where its first identity was granted nothing, or none of them: that is remembered as well."""
+    await let_in(database, rng, BILLING)
+    reads = []
+    for later_ms in (0, KEPT_MS - 1, 1):
+        clock.advance(later_ms)
+        for _ in range(100):
+            await known.of_identities([ORDERS, BILLING])
+            await known.of_identities([ORDERS])
+        reads.append(hooked.reads)
+
+    assert [2, 2, 4] == reads
+
+
+async def test_new_grant_to_an_identity_counts_within_two_seconds(
+    database: Database, known: Credentials, clock: FakeClock, rng: Random
+) -> None:
+    """On a process that has just seen it refused; on others at once."""
+    assert await known.of_identities([ORDERS]) is None
+    id = await let_in(database, rng, ORDERS)
+
+    clock.advance(KEPT_MS - 1)
+    before = await known.of_identities([ORDERS])
+    clock.advance(1)
+    found = await known.of_identities([ORDERS])
+    elsewhere = await Credentials(database, clock=clock).of_identities([ORDERS])
+
+    assert before is None
+    assert found is not None
+    assert id == found.id
+    assert found == elsewhere
+
+
+async def test_identities_that_were_granted_nothing_are_not_kept_without_limit(
+    database: Database, hooked: HookedDatabase, clock: FakeClock, rng: Random
+) -> None:
+    """A certificate may have many; nor do they push out who is known."""
+    known = Credentials(hooked, clock=clock, kept_max=2)
+    token = await make(database, rng)
+    await known.of_token(token.text)
+    await known.of_identities(["cn:a", "cn:b", "cn:c"])
+    hooked.reads = 0
+    await known.of_token(token.text)
+    await known.of_identities(["cn:b", "cn:c"])
+    kept = hooked.reads
+    await known.of_identities(["cn:a"])
+
+    assert (0, 1) == (kept, hooked.reads)
 
 
 async def test_grant_to_an_identity_ends(database: Database, known: Credentials, clock: FakeClock, rng: Random) -> None:
@@ -377,6 +436,24 @@ async def test_uses_of_many_are_recorded_in_transactions_of_a_few(
 
     assert 2 == hooked.writes
     assert {NOW_MS} == {await last_used_ms(database, token.id) for token in tokens}
+
+
+async def test_uses_are_recorded_in_one_order_everywhere(database: Database, known: Credentials, rng: Random) -> None:
+    """Two processes that record the same tokens the other way round would wait for each other for ever."""
+    tokens = sorted([await make(database, rng) for _ in range(10)], key=lambda token: token.id, reverse=True)
+    for token in tokens:
+        await known.of_token(token.text)
+    await database.write(lambda tx: tx.execute("CREATE TABLE recorded (number INTEGER PRIMARY KEY, id TEXT)"))
+    await database.write(
+        lambda tx: tx.execute(
+            "CREATE TRIGGER recording AFTER UPDATE ON credentials BEGIN INSERT INTO recorded (id) VALUES (new.id); END"
+        )
+    )
+
+    await known.store_uses()
+
+    recorded = await database.read(lambda tx: tx.rows("SELECT id FROM recorded ORDER BY number"))
+    assert sorted(token.id for token in tokens) == [row["id"] for row in recorded]
 
 
 async def test_last_use_goes_only_forwards(

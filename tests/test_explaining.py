@@ -194,7 +194,7 @@ async def test_more_subscriptions_than_are_shown_are_told_of(database: SqliteDat
     def work(tx: Transaction) -> None:
         for number in range(DECISIONS_MAX + 2):
             revision = workspaces.bump_revision(tx, WORKSPACE.key)
-            subscriptions.insert(tx, subscription_of(f"s{number:04}", signing_keys=(), revision=revision))
+            subscriptions.insert(tx, subscription_of(f"s{number:04}", revision=revision))
 
     await database.write(work)
 

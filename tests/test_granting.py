@@ -1,8 +1,11 @@
 """Credentials are made, listed and revoked, each change with its row in the audit log."""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
-from typing import Any
+from sqlite3 import IntegrityError
+from typing import Any, LiteralString
 
 import pytest
 
@@ -18,9 +21,10 @@ from service.granting import (
     revoke_token,
     token_credential,
 )
-from service.storage import credentials
-from service.storage.database import Database
+from service.storage import credentials, workspaces
+from service.storage.database import Database, Row, Transaction, Value
 from service.storage.encoding import from_text
+from service.storage.sealer import Sealer
 from tests.fakes import NOW_MS
 
 ALICE = Actor("command-line:alice")
@@ -31,6 +35,38 @@ IN_MAIN = Terms(
     lifetime=timedelta(days=90),
     description="orders",
 )
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A transaction that tells of each statement before it runs it.
+
+    On PostgreSQL, what other processes have committed by then is there for it.
+    """
+
+    tx: Transaction
+    before: Callable[[str], object]
+
+    @property
+    def sealer(self) -> Sealer:
+        return self.tx.sealer
+
+    def rows(self, sql: LiteralString, **params: Value) -> list[Row]:
+        self.before(sql)
+        return self.tx.rows(sql, **params)
+
+    def execute(self, sql: LiteralString, **params: Value) -> int:
+        self.before(sql)
+        return self.tx.execute(sql, **params)
+
+    def each(self, sql: LiteralString, params_list: Sequence[Mapping[str, Value]]) -> list[list[Row]]:
+        self.before(sql)
+        return self.tx.each(sql, params_list)
+
+
+def interrupted(tx: Transaction, statement: str, meanwhile: Callable[[Transaction], object]) -> Watched:
+    """Return a transaction in which another process comes in between, before a statement."""
+    return Watched(tx, lambda sql: meanwhile(tx) if sql == statement else None)
 
 
 async def make(database: Database, token: Token, terms: Terms = IN_MAIN, *, now_ms: int = NOW_MS) -> Credential:
@@ -136,13 +172,87 @@ async def test_workspace_has_no_more_tokens_than_it_may(database: Database, rng:
     await make(database, make_token(rng), elsewhere)
     await make(database, make_token(rng), Terms(grant=Grant(IN_MAIN.grant.scopes, Binding("acme"))))
 
-    with pytest.raises(QuotaExceeded, match="organizations/acme/workspaces/main may have 2 tokens"):
+    with pytest.raises(QuotaExceeded, match="organizations/acme/workspaces/main may have at most 2 tokens"):
         await make(database, make_token(rng))
     await database.write(lambda tx: revoke_token(tx, first.id, actor=ALICE, now_ms=NOW_MS))
     await make(database, make_token(rng))
     with pytest.raises(QuotaExceeded):
         await make(database, make_token(rng), now_ms=NOW_MS + 90 * DAY_MS - 1)
     await make(database, make_token(rng), now_ms=NOW_MS + 90 * DAY_MS)
+
+
+async def test_tokens_are_counted_after_what_else_would_make_one_has_waited(database: Database, rng: Random) -> None:
+    """Or two processes that count at once would both find room for one more."""
+    statements: list[str] = []
+    credential = token_credential(make_token(rng), IN_MAIN, now_ms=NOW_MS)
+
+    await database.write(
+        lambda tx: create(Watched(tx, statements.append), credential, actor=ALICE, workspace_tokens_max=2)
+    )
+
+    assert [workspaces.LOCK_WORKSPACE, credentials.COUNT_TOKENS_OF_WORKSPACE] == statements[:2]
+    assert 0 == await database.read(lambda tx: workspaces.revision(tx, "acme/main"))
+
+
+async def test_identity_that_is_granted_something_by_two_at_once_is_told_to_the_second(
+    database: Database, rng: Random
+) -> None:
+    """In the same words as if it had come later."""
+    first, second = [identity_credential(ORDERS, IN_MAIN, rng=rng, now_ms=NOW_MS) for _ in range(2)]
+
+    def work(tx: Transaction) -> None:
+        create(
+            interrupted(tx, credentials.INSERT_CREDENTIAL, lambda tx: credentials.insert(tx, first)),
+            second,
+            actor=ALICE,
+        )
+
+    with pytest.raises(ResourceExists, match="was granted something already"):
+        await database.write(work)
+
+
+async def test_token_that_two_revoke_at_once_is_in_the_log_once(database: Database, rng: Random) -> None:
+    """With the time of the first; the second has changed nothing."""
+    token = make_token(rng)
+    await make(database, token)
+
+    def work(tx: Transaction) -> Credential:
+        def first(tx: Transaction) -> None:
+            revoke_token(tx, token.id, actor=ALICE, now_ms=NOW_MS + 1)
+
+        return revoke_token(
+            interrupted(tx, credentials.REVOKE_CREDENTIAL, first), token.id, actor=ALICE, now_ms=NOW_MS + 2
+        )
+
+    await database.write(work)
+
+    assert [("token create", NOW_MS), ("token revoke", NOW_MS + 1)] == [
+        (row["action"], row["time"]) for row in await audited(database)
+    ]
+
+
+async def test_identity_that_another_revokes_meanwhile_is_not_found(database: Database, rng: Random) -> None:
+    """As if it had been revoked before."""
+    credential = identity_credential(ORDERS, IN_MAIN, rng=rng, now_ms=NOW_MS)
+    await database.write(lambda tx: create(tx, credential, actor=ALICE))
+
+    def work(tx: Transaction) -> None:
+        def first(tx: Transaction) -> None:
+            credentials.revoke(tx, credential.id, now_ms=NOW_MS)
+
+        revoke_identity(interrupted(tx, credentials.REVOKE_CREDENTIAL, first), ORDERS, actor=ALICE, now_ms=NOW_MS)
+
+    with pytest.raises(ResourceNotFound):
+        await database.write(work)
+
+
+async def test_token_with_an_id_that_is_taken_is_not_passed_over(database: Database, rng: Random) -> None:
+    """Whoever makes one would hold a token that does not count."""
+    credential = token_credential(make_token(rng), IN_MAIN, now_ms=NOW_MS)
+    await database.write(lambda tx: create(tx, credential, actor=ALICE))
+
+    with pytest.raises(IntegrityError):
+        await database.write(lambda tx: create(tx, credential, actor=ALICE))
 
 
 async def test_identity_is_granted_something_once_at_a_time(database: Database, rng: Random) -> None:

@@ -76,7 +76,7 @@ def _details(error: CallerError, message: str) -> Iterator[Message]:
             field=_cut(error.field, _NAME_BYTES_MAX), description=message.removeprefix(f"{error.field}: ")
         )
         yield BadRequest(field_violations=[violation])
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable) and error.retry_after_s is not None:
         yield RetryInfo(retry_delay=duration(error.retry_after_s))
     if isinstance(error, LimitReached):
         violation_of_quota = QuotaFailure.Violation(subject=_cut(error.subject, _NAME_BYTES_MAX), description=message)

@@ -11,12 +11,15 @@ from service.api.calls import is_being_cancelled
 from service.api.drafts import Drafts
 from service.api.errors import internal_status, status_of
 from service.api.event_types import violation
+from service.api.payloads import weight
 from service.api.stream_limits import StreamLimits
+from service.domain.clock import thread_cpu_s
 from service.domain.errors import CallerError, InvalidField, quoted
 from service.domain.ids import Ids
 from service.domain.names import Workspace, parse_workspace
 from service.publishing import EventDraft, Published, Publisher
 from service.quotas import PublishRates
+from service.turns import CpuSlice
 from tidings.v1 import publishing_pb2 as pb
 
 ITEMS_MAX = 1_000
@@ -145,20 +148,22 @@ class PublishStream:
             workspace = _workspace_of(request, workspace)
             if len(request.items) > ITEMS_MAX:
                 raise InvalidField("items", f"must be at most {ITEMS_MAX} in one message; got {len(request.items)}")
+            slice_ = CpuSlice(thread_cpu_s)
             for taken, item in enumerate(request.items):
                 # What is left without a result is sent again.
                 if not self._draining.is_set():
                     await self._take(workspace, item)
                 # Many streams may have many items: everybody else has a turn in between.
-                if taken % _ITEMS_PER_TURN == 0:
+                if taken % _ITEMS_PER_TURN == 0 or slice_.is_used_up:
                     await asyncio.sleep(0)
+                    slice_ = CpuSlice(thread_cpu_s)
 
     async def _take(self, workspace: Workspace, item: pb.StreamPublishItem) -> None:
         size = item.ByteSize()
         while self._is_full(size):
             self._room.clear()
             await self._room.wait()
-        await self._rates.wait(workspace, size=size)
+        await self._rates.wait(workspace, size=size + weight(item.event))
         if self._draining.is_set():
             return
         self._unanswered += 1

@@ -1,6 +1,6 @@
 """`tidings-server audit`: who changed what, and when."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from service.commands.failing import fail
 from service.commands.options import Age, database_option, option
 from service.domain.audit import AuditEntry
 from service.domain.clock import SystemClock, rfc3339
-from service.domain.errors import InvalidField
+from service.domain.errors import InvalidField, Unavailable
 from service.domain.names import Workspace, parse_workspace
 from service.storage import audit as log
 from service.storage.audit import NEWEST, AuditFilter
@@ -65,11 +65,15 @@ def audit(
     """
     since_ms = 0 if since is None else SystemClock().now_ms() - since // timedelta(milliseconds=1)
     only = AuditFilter(workspace=workspace, resource=resource, actor=actor, since_ms=since_ms)
-    line_of = json_line if is_json else line
+    show(_entries(database, only, limit=limit), json_line if is_json else line)
+
+
+def show(entries: Iterable[AuditEntry], line_of: Callable[[AuditEntry], str]) -> None:
+    """Print entries as they are read, or end the command with what is in the way of the next one."""
     try:
-        for entry in _entries(database, only, limit=limit):
+        for entry in entries:
             click.echo(line_of(entry))
-    except OpenError as error:
+    except (OpenError, Unavailable) as error:
         fail(error)
 
 

@@ -60,7 +60,7 @@ def fail(error: Exception) -> NoReturn:
     sys.exit(1)
 
 
-def refuse(error: CallerError | OpenError) -> NoReturn:
+def refuse(error: CallerError | OpenError | FatalStorageError) -> NoReturn:
     """Exit with 1 and say in one sentence why a command was not carried out."""
     click.echo(masked(f"tidings-server: {error}"), err=True)
     sys.exit(1)

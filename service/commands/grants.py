@@ -1,7 +1,7 @@
 """What the commands for tokens and for identities share: the options of a grant, and how credentials are shown."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import reduce
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from service.commands.acting import operator
 from service.commands.failing import refuse
 from service.commands.options import Age, database_option
 from service.domain.access import Binding, Grant, Scope
@@ -16,8 +17,8 @@ from service.domain.clock import rfc3339
 from service.domain.credentials import Credential, CredentialKind, grantable
 from service.domain.errors import CallerError
 from service.domain.ids import check_resource_id
-from service.granting import Terms, all_of
-from service.storage.database import OpenError, Transaction
+from service.granting import Terms, all_of, create
+from service.storage.database import FatalStorageError, OpenError, Transaction
 from service.storage.sqlite import run_beside
 
 _ALL_SCOPES: Final = "*"
@@ -53,11 +54,33 @@ _GRANT_OPTIONS: Final = (
 
 
 def grant_options(command: F) -> F:
-    """Give a command the options that say what is granted; `terms_of` takes their values."""
+    """Give a command the options that say what is granted; `grant` takes their values."""
     return reduce(lambda decorated, decorate: decorate(decorated), reversed(_GRANT_OPTIONS), command)
 
 
-def terms_of(
+def grant(
+    database: Path,
+    options: Mapping[str, Any],
+    credential_of: Callable[[Terms], Credential],
+    *,
+    workspace_tokens_max: int | None = None,
+) -> Credential:
+    """Make a credential on the terms that the options say and store it, or end the command with what is wrong."""
+    try:
+        credential = credential_of(_terms(**options))
+    except CallerError as error:
+        refuse(error)
+    actor = operator()
+    change(database, lambda tx: create(tx, credential, actor=actor, workspace_tokens_max=workspace_tokens_max))
+    return credential
+
+
+def summary(grant: Grant) -> str:
+    """Return what was granted, for whoever has granted it."""
+    return f"{', '.join(sorted(grant.scopes))} for {grant.binding}"
+
+
+def _terms(
     *,
     scopes: Sequence[str],
     organization: str | None,
@@ -81,7 +104,7 @@ def change(database: Path, work: Callable[[Transaction], T]) -> T:
     """Run a work and return its result, or end the command with what is wrong."""
     try:
         return run_beside(database, work)
-    except (CallerError, OpenError) as error:
+    except (CallerError, OpenError, FatalStorageError) as error:
         refuse(error)
 
 

@@ -1,6 +1,7 @@
 """The commands for the keys that seal the database's secrets: `tidings-server key new|rotate|list`."""
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -27,6 +28,7 @@ _SLICE_MAX: Final = 100
 # SQLite looks for a lock that it waits for every 100 ms at last: a server gets its turn in each pause. Without pauses
 # its publishes waited up to 5 s.
 _PAUSE_S: Final = 0.11
+_TELL_EVERY_S: Final = 1.0
 _RNG: Final = SystemRandom()
 _CLOCK: Final = SystemClock()
 
@@ -48,9 +50,13 @@ def new(keyring: Path | None, database: Path) -> None:
     It seals nothing yet, unless the database has sealed nothing so far: then the last key of its keyring will.
     """
     try:
-        click.echo(KeyringFile(keyring or default_path(database), rng=_RNG).add_key())
+        file = KeyringFile(keyring or default_path(database), rng=_RNG)
+        key_id = file.add_key()
     except KeyringInvalid as error:
         fail(error)
+    click.echo(f"added to {file.path}:", err=True)
+    click.echo(key_id)
+    _warn_if_open(file)
 
 
 @key.command()
@@ -67,13 +73,15 @@ def rotate(keyring: Path | None, database: Path, key_id: str | None) -> None:
         _refuse_missing(database)
         source = _source(database, keyring)
         # First, so that no key is added for a database that cannot be opened.
-        before = run_beside(database, _needed, keyring=source, rng=_RNG)
+        before = run_beside(database, _needed, keyring=source)
         chosen = _chosen(source, key_id)
-        was_changed = run_beside(database, partial(_activate, chosen), keyring=source, rng=_RNG)
+        was_changed = run_beside(database, partial(_activate, chosen), keyring=source)
         click.echo(f"{chosen.id}: {'seals from now on' if was_changed else 'seals already'}")
+        _warn_if_open(source)
+        click.echo(f"if this is broken off, a server goes on, or `key rotate --to {chosen.id}` does", err=True)
         progress = _seal_all(database, source)
         # The server may have sealed the rest meanwhile, so progress does not tell of all of them.
-        after = run_beside(database, _needed, keyring=source, rng=_RNG)
+        after = run_beside(database, _needed, keyring=source)
         _report(progress, given_up=[key_id for key_id in before if key_id not in after])
     except (KeyringInvalid, OpenError, FatalStorageError, Unavailable) as error:
         fail(error)
@@ -83,21 +91,36 @@ def rotate(keyring: Path | None, database: Path, key_id: str | None) -> None:
 @_keyring
 @_database
 def list_keys(keyring: Path | None, database: Path) -> None:
-    """Print the id of each key and what it is: active, retiring, unused, or MISSING from the keyring."""
+    """Print the id of each key and what it is: active, retiring or unused.
+
+    One that the database needs, and that is not in the keyring, is MISSING; one that is another key of that id there is
+    WRONG. Either is an exit code of 1.
+    """
     try:
         source = _source(database, keyring)
         _refuse_missing(database)
-        states = run_beside(database, sealing.states)
+        states, unusable = run_beside(database, _states, keyring=source)
         held = _held(source)
     except (KeyringInvalid, OpenError, FatalStorageError, Unavailable) as error:
         fail(error)
     for key_id in dict.fromkeys((*states, *held)):
-        missing = "" if key_id in held else " MISSING"
-        click.echo(f"{key_id} {states.get(key_id, 'UNUSED').lower()}{missing}")
+        fault = "" if key_id not in unusable else " WRONG" if key_id in held else " MISSING"
+        click.echo(f"{key_id} {states.get(key_id, 'UNUSED').lower()}{fault}")
+    if unusable:
+        sys.exit(1)
+
+
+def _states(tx: Transaction) -> tuple[dict[str, str], set[str]]:
+    return sealing.states(tx), sealing.unusable(tx)
+
+
+def _warn_if_open(source: KeyringFile | KeyringText) -> None:
+    if isinstance(source, KeyringFile) and source.is_open_to_others:
+        click.echo(f"{source.path} can be read by others than its owner: chmod 600 it", err=True)
 
 
 def _source(database: Path, path: Path | None) -> KeyringFile | KeyringText:
-    return keyring_source(database, path=path, keys=os.environ.get(KEYS_VARIABLE) or None, rng=_RNG)
+    return keyring_source(database, path=path, keys=os.environ.get(KEYS_VARIABLE), rng=_RNG)
 
 
 def _refuse_missing(database: Path) -> None:
@@ -148,13 +171,15 @@ def _activate(chosen: SealingKey, tx: Transaction) -> bool:
 
 def _seal_all(database: Path, source: KeyringFile | KeyringText) -> Progress:
     """Seal everything by the active key, a slice per transaction, so that a server has its turns in between."""
-    progress = Progress()
+    progress, told_s = Progress(), -_TELL_EVERY_S
     while not progress.is_over:
         before = progress.resealed
-        progress = run_beside(database, partial(_seal_slice, progress), keyring=source, rng=_RNG)
+        progress = run_beside(database, partial(_seal_slice, progress), keyring=source)
         if progress.resealed > before:
-            click.echo(f"{progress.resealed} sealed anew so far", err=True)
             time.sleep(_PAUSE_S)
+        if progress.resealed and _CLOCK.monotonic_s() - told_s >= _TELL_EVERY_S:
+            told_s = _CLOCK.monotonic_s()
+            click.echo(f"{progress.resealed} sealed anew so far", err=True)
     return progress
 
 

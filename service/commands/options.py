@@ -51,15 +51,17 @@ class Age(click.ParamType[timedelta]):
             return value
         found = re.fullmatch(r"([0-9]{1,5})([dhms])", value)
         if found is None:
-            self.fail(f"{value!r} is not a length of time such as 30d, 72h, 90m or 45s", param, ctx)
+            self.fail(f"{value!r} is not a number up to 99999 and its unit, such as 30d, 72h, 90m or 45s", param, ctx)
         age = timedelta(**{self._UNITS[found[2]]: int(found[1])})
         if age < self._minimum:
             self.fail(f"{value} is less than {self._shown_minimum()}, which is the least", param, ctx)
         return age
 
     def _shown_minimum(self) -> str:
-        hours, minutes = self._minimum // timedelta(hours=1), self._minimum // timedelta(minutes=1)
-        return f"{hours}h" if hours else f"{minutes}m"
+        units = {unit: timedelta(**{name: 1}) for unit, name in self._UNITS.items()}
+        # 72h is what people say, and not 3d.
+        unit = next(unit for unit, length in units.items() if self._minimum % length == timedelta(0))
+        return f"{self._minimum // units[unit]}{unit}"
 
 
 keyring_option = partial(option, "--keyring", envvar="TIDINGS_KEYRING", type=click.Path(path_type=Path), metavar="FILE")

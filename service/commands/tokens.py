@@ -7,21 +7,19 @@ from typing import Any, Final
 import click
 
 from service.commands.acting import operator
-from service.commands.failing import refuse
 from service.commands.grants import (
-    change,
     change_existing,
     existing_database,
+    grant,
     grant_options,
     json_option,
     show_all,
-    terms_of,
+    summary,
 )
 from service.commands.options import option
 from service.domain.clock import SystemClock
 from service.domain.credentials import CredentialKind, make_token
-from service.domain.errors import CallerError
-from service.granting import create, revoke_token, token_credential
+from service.granting import revoke_token, token_credential
 
 _WORKSPACE_TOKENS_MAX: Final = 1_000
 
@@ -40,21 +38,20 @@ def tokens() -> None:
     default=_WORKSPACE_TOKENS_MAX,
     help="How many tokens one workspace may have that are neither expired nor revoked.",
 )
-def create_token(database: Path, workspace_tokens_max: int, **granted: Any) -> None:
+def create_token(database: Path, workspace_tokens_max: int, **options: Any) -> None:
     """Make a token and print it, alone, on standard output.
 
     It is shown this once: only a digest of it is kept. A running server takes it at once.
     """
-    token = make_token(SystemRandom())
-    try:
-        credential = token_credential(token, terms_of(**granted), now_ms=SystemClock().now_ms())
-    except CallerError as error:
-        refuse(error)
-    actor = operator()
-    change(database, lambda tx: create(tx, credential, actor=actor, workspace_tokens_max=workspace_tokens_max))
+    token, now_ms = make_token(SystemRandom()), SystemClock().now_ms()
+    credential = grant(
+        database,
+        options,
+        lambda terms: token_credential(token, terms, now_ms=now_ms),
+        workspace_tokens_max=workspace_tokens_max,
+    )
     click.echo(token.text)
-    grant = credential.grant
-    click.echo(f"{token.id}: {', '.join(sorted(grant.scopes))} for {grant.binding}; shown only here", err=True)
+    click.echo(f"{token.id}: {summary(credential.grant)}; shown only here", err=True)
 
 
 @tokens.command("list")

@@ -3,6 +3,7 @@
 import structlog
 
 from service.delivery.slices import AT_ONCE, NOTHING_LEFT, work_in_slices
+from service.domain.keyring import SealBroken
 from service.storage import management_requests, resealing
 from service.storage.database import Database, Transaction
 from service.storage.resealing import Progress
@@ -21,6 +22,7 @@ class Resealer:
         self._database = database
         self._progress: Progress | None = None
         self._fingerprints_are_keyed = False
+        self._unreadable = 0
 
     async def run(self) -> None:
         """Seal until cancelled."""
@@ -29,15 +31,31 @@ class Resealer:
     async def seal_slice(self) -> bool:
         """Seal a slice of what there is to seal; return whether there may be more."""
         if not self._fingerprints_are_keyed:
-            # Only an earlier version leaves them plain, so they are looked for once.
-            keyed = await self._database.write(lambda tx: management_requests.key_slice(tx, limit=_SLICE_MAX))
-            self._fingerprints_are_keyed = keyed < _SLICE_MAX
+            await self._key_fingerprints()
             return True
         progress = await self._database.write(self._next)
-        if progress is not None and progress.is_over:
-            _log_sealed(progress)
+        if progress is None or progress.is_over:
+            self._log(progress or Progress())
         self._progress = None if progress is None or progress.is_over else progress
         return self._progress is not None
+
+    async def _key_fingerprints(self) -> None:
+        # Only an earlier version leaves them plain, so they are looked for once.
+        try:
+            keyed = await self._database.write(lambda tx: management_requests.key_slice(tx, limit=_SLICE_MAX))
+            self._fingerprints_are_keyed = keyed < _SLICE_MAX
+        except SealBroken as error:
+            # They stay as they are until they are forgotten. The next start is refused, for the same reason.
+            _log.error("secrets.unreadable", error=str(error))
+            self._fingerprints_are_keyed = True
+
+    def _log(self, progress: Progress) -> None:
+        """Tell what was sealed, and what does not open where that is not what it was the last time."""
+        if progress.unreadable not in (0, self._unreadable):
+            _log.error("secrets.unreadable", count=progress.unreadable)
+        self._unreadable = progress.unreadable
+        if progress.resealed or progress.given_up:
+            _log.info("secrets.sealed", count=progress.resealed, keys_given_up=list(progress.given_up))
 
     def _next(self, tx: Transaction) -> Progress | None:
         if self._progress is None and not resealing.is_to_do(tx):
@@ -46,9 +64,3 @@ class Resealer:
 
     async def _work(self) -> float:
         return AT_ONCE if await self.seal_slice() else NOTHING_LEFT
-
-
-def _log_sealed(progress: Progress) -> None:
-    if progress.unreadable:
-        _log.error("secrets.unreadable", count=progress.unreadable)
-    _log.info("secrets.sealed", count=progress.resealed, keys_given_up=list(progress.given_up))

@@ -138,7 +138,8 @@ def check_secret(token: Token, credential: Credential | None) -> Credential:
         credential: what is stored under the token's id, if anything is.
 
     Raises:
-        CredentialInvalid: there is none, or it has another secret: in the same words, and after the same work.
+        CredentialInvalid: there is none, or it has another secret: in the same words, and after the same comparison.
+            How long it took to look the credential up is another matter.
     """
     stored = credential.secret_sha256 if credential is not None else None
     is_right = hmac.compare_digest(token.secret_sha256, stored or bytes(hashlib.sha256().digest_size))

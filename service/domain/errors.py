@@ -200,9 +200,12 @@ class EtagMismatch(CallerError):
 
 
 class Unavailable(CallerError):
-    """The server cannot do this now; the same request may succeed after `retry_after_s`."""
+    """The server cannot do this now; the same request may succeed after `retry_after_s`.
 
-    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+    None where time alone changes nothing: somebody has to make room first.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
@@ -216,7 +219,7 @@ class DiskFull(Unavailable):
 class LimitReached(Unavailable):
     """A limit is reached; `subject` says whose: a workspace, a method, a caller, or "server"."""
 
-    def __init__(self, message: str, *, subject: str, retry_after_s: float = 1.0) -> None:
+    def __init__(self, message: str, *, subject: str, retry_after_s: float | None = 1.0) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.subject = subject
 
@@ -226,7 +229,7 @@ class QuotaExceeded(LimitReached):
 
     reason = ErrorReason.QUOTA_EXCEEDED
 
-    def __init__(self, message: str, *, quota: Quota, subject: str, retry_after_s: float) -> None:
+    def __init__(self, message: str, *, quota: Quota, subject: str, retry_after_s: float | None) -> None:
         super().__init__(message, subject=subject, retry_after_s=retry_after_s)
         self.quota = quota
 

@@ -73,8 +73,8 @@ class SealingKey:
             # Every claim comes this way: base64.b64decode takes three times as long.
             data = binascii.a2b_base64(sealed, strict_mode=True)
             return self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], self._associated(label)).decode()
-        # ValueError: no base64, or too short for a nonce.
-        except (InvalidTag, ValueError) as error:
+        # ValueError: no base64, or too short for a nonce. TypeError: no text at all.
+        except (InvalidTag, ValueError, TypeError) as error:
             raise SealBroken(f"what is kept as {label.kind} does not open with the key {self.id}") from error
 
     def _associated(self, label: Label) -> bytes:

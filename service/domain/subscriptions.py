@@ -84,8 +84,8 @@ def check_readable(subscription: Subscription) -> None:
     """
     if subscription.is_damaged:
         raise StateConflict(
-            f"{subscription.name}: what the database keeps of its URL, headers, API key or signing keys is damaged, or "
-            "was moved there from elsewhere; delete the subscription and create it anew"
+            f"{subscription.name}: what the database keeps of it is damaged, or was moved there from elsewhere; "
+            "delete the subscription and create it anew"
         )
 
 

@@ -14,7 +14,7 @@ from service.domain.replays import SLICE_EVENTS_MAX, Replay, ReplayRequest, Repl
 from service.paging import Page, take
 from service.replaying.selection import select
 from service.storage import audit, replays, subscriptions
-from service.storage.database import Database, Transaction
+from service.storage.database import Database, Long, Transaction
 from service.turns import Turns
 
 RUNNING_MAX = 10
@@ -130,7 +130,7 @@ class Replays:
                 page_size=page_size,
             )
 
-        return await self._database.read(work)
+        return await self._database.read(Long(work))
 
     async def cancel(self, name: ReplayName, *, by: Actor) -> Replay:
         """End a replay; the notifications that it made stay. One that is CANCELLED already stays as it is.

@@ -9,24 +9,23 @@ from service.domain.names import Workspace
 from service.storage.database import Row, Transaction
 from service.storage.encoding import from_text, to_text
 
-SELECT_TOKEN: Final[LiteralString] = """
-    SELECT id, kind, identity, secret_sha256, organization, workspace, scopes, description, create_time, expire_time,
-        revoke_time, last_used_time
-    FROM credentials
+_COLUMNS: Final[LiteralString] = """
+    id, kind, identity, secret_sha256, organization, workspace, scopes, description, create_time, expire_time,
+    revoke_time, last_used_time
+"""
+
+SELECT_TOKEN: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM credentials
     WHERE id = :id AND kind = 'TOKEN'
 """
 
-SELECT_IDENTITY: Final[LiteralString] = """
-    SELECT id, kind, identity, secret_sha256, organization, workspace, scopes, description, create_time, expire_time,
-        revoke_time, last_used_time
-    FROM credentials
+SELECT_IDENTITY: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM credentials
     WHERE identity = :identity AND revoke_time IS NULL
 """
 
-SELECT_AFTER: Final[LiteralString] = """
-    SELECT id, kind, identity, secret_sha256, organization, workspace, scopes, description, create_time, expire_time,
-        revoke_time, last_used_time
-    FROM credentials
+SELECT_AFTER: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM credentials
     WHERE id > :after AND kind = :kind
     ORDER BY id
     LIMIT :limit
@@ -46,6 +45,7 @@ INSERT_CREDENTIAL: Final[LiteralString] = """
         :id, :kind, :identity, :secret_sha256, :organization, :workspace, :scopes, :description, :create_time,
         :expire_time
     )
+    ON CONFLICT (identity) WHERE identity IS NOT NULL AND revoke_time IS NULL DO NOTHING
 """
 
 REVOKE_CREDENTIAL: Final[LiteralString] = """
@@ -83,10 +83,10 @@ def count_tokens(tx: Transaction, workspace: Workspace, *, now_ms: int) -> int:
     return int(found[0]["tokens"])
 
 
-def insert(tx: Transaction, credential: Credential) -> None:
-    """Add a credential."""
+def insert(tx: Transaction, credential: Credential) -> bool:
+    """Add a credential; False when its identity was granted something that was not revoked."""
     binding = credential.grant.binding
-    tx.execute(
+    changed = tx.execute(
         INSERT_CREDENTIAL,
         id=credential.id,
         kind=credential.kind.value,
@@ -99,16 +99,19 @@ def insert(tx: Transaction, credential: Credential) -> None:
         create_time=credential.create_time_ms,
         expire_time=credential.expire_time_ms,
     )
+    return changed == 1
 
 
-def revoke(tx: Transaction, id: str, *, now_ms: int) -> None:
-    """Let a credential count no more. One that was revoked before keeps that time."""
-    tx.execute(REVOKE_CREDENTIAL, id=id, revoke_time=now_ms)
+def revoke(tx: Transaction, id: str, *, now_ms: int) -> bool:
+    """Let a credential count no more; False when it was revoked before, for it keeps that time."""
+    return tx.execute(REVOKE_CREDENTIAL, id=id, revoke_time=now_ms) == 1
 
 
 def record_uses(tx: Transaction, last_used_ms: Mapping[str, int]) -> None:
     """Record when credentials were used last, by id. What is recorded already and later stays."""
-    tx.each(UPDATE_LAST_USED, [{"id": id, "last_used_time": time_ms} for id, time_ms in last_used_ms.items()])
+    # In one order everywhere: of two processes that record the same ones, neither waits for what the other holds.
+    uses = sorted(last_used_ms.items())
+    tx.each(UPDATE_LAST_USED, [{"id": id, "last_used_time": time_ms} for id, time_ms in uses])
 
 
 def _credential(row: Row) -> Credential:

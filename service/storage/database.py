@@ -73,6 +73,20 @@ class Essential(Generic[T_co]):
         return self.work(tx)
 
 
+@dataclass(frozen=True, slots=True)
+class Long(Generic[T_co]):
+    """A read of up to a page of rows: at most half of the readers are for these, so the others wait for none of them.
+
+    A publish, and who calls at all, is looked up in short ones.
+    """
+
+    work: Callable[[Transaction], T_co]
+
+    def __call__(self, tx: Transaction) -> T_co:
+        """Run the work."""
+        return self.work(tx)
+
+
 class Database(Protocol):
     """A database that runs works: plain functions of a transaction.
 

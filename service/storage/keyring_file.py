@@ -1,17 +1,22 @@
 """Where keyrings are kept: in a file beside or apart from the database, or in the environment."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, TextIO
 
 from service.domain.keyring import Keyring, KeyringInvalid, new_key_line, parse_keyring
 
 KEYS_VARIABLE: Final = "TIDINGS_KEYRING_KEYS"
 _FILE_BYTES_MAX: Final = 1024 * 1024
+# A line of a keyring, whole or cut off, or the key alone. No path looks like that by accident.
+_KEY: Final = re.compile(
+    r"^\s*(?:[A-Za-z0-9][A-Za-z0-9._-]{0,63}:[A-Za-z0-9+/]{32,}={0,2}|[A-Za-z0-9+/]{42,43}=)\s*$", re.MULTILINE
+)
 _HEADER: Final = """\
 # The keys that seal the secrets in a Tidings database. Whoever has the database and this file can read them; without
 # this file nobody can. Keep a copy, apart from the database and its backups.
@@ -63,6 +68,9 @@ class KeyringFile:
     """
 
     def __init__(self, path: Path, *, rng: Random, may_be_made: bool = False) -> None:
+        if _KEY.search(str(path)):
+            # Without what was given: it would stand in a log.
+            raise KeyringInvalid(f"--keyring: that is a key, not a file: give it as {KEYS_VARIABLE}")
         self.path = path
         self.was_made = False
         self._rng = rng
@@ -74,7 +82,7 @@ class KeyringFile:
         Raises:
             KeyringInvalid: it cannot be read, or makes no sense.
         """
-        return parse_keyring(self._text(), source=f"the keyring {self.path}")
+        return self._parsed(self._text())
 
     def begin(self) -> Keyring:
         """Return the keyring, after making one with a new key if there is none and one may be made.
@@ -83,10 +91,12 @@ class KeyringFile:
             KeyringInvalid: as `read`; or it cannot be written.
         """
         if self._may_be_made and not os.path.lexists(self.path):
-            _, line = new_key_line(self._rng)
             with self._writing():
-                _write_new(self.path, f"{_HEADER}{line}\n")
-            self.was_made = True
+                self.was_made = _make(self.path, *new_key_line(self._rng))
+        if not self.path.exists():
+            raise KeyringInvalid(
+                f"there is no keyring {self.path}: make one with `tidings-server key new --keyring {self.path}`"
+            )
         return self.read()
 
     def add_key(self) -> str:
@@ -95,18 +105,12 @@ class KeyringFile:
         Whoever reads it meanwhile finds the file as it was or as it will be. Its owner and its rights stay.
 
         Raises:
-            KeyringInvalid: what is there makes no sense, or it cannot be written.
+            KeyringInvalid: what is there makes no sense, another command writes it, or it cannot be written.
         """
         key_id, line = new_key_line(self._rng)
-        if not os.path.lexists(self.path):
-            with self._writing():
-                _write_new(self.path, f"{_HEADER}{line}\n")
-            return key_id
-        # Nothing is added to what could not be read again.
-        self.read()
-        text = self._text()
         with self._writing():
-            _replace(self.path.resolve(), f"{text.rstrip()}\n{line}\n")
+            if os.path.lexists(self.path) or not _make(self.path, key_id, line):
+                self._append(line)
         return key_id
 
     @property
@@ -126,6 +130,27 @@ class KeyringFile:
             raise KeyringInvalid(f"the keyring {self.path} is not a keyring: it must be ASCII, and at most 1 MiB")
         return data.decode("ascii")
 
+    def _parsed(self, text: str) -> Keyring:
+        return parse_keyring(text, source=f"the keyring {self.path}")
+
+    def _append(self, line: str) -> None:
+        path = self.path.resolve()
+        partial = path.with_name(f"{path.name}.partial")
+        # Taken before anything is read: whoever adds a key at the same time would write over this one.
+        descriptor = _create(partial)
+        try:
+            with open(descriptor, "w", encoding="ascii") as file:
+                text = self._text()
+                # Nothing is added to what could not be read again.
+                self._parsed(text)
+                _write(file, f"{text.rstrip()}\n{line}\n")
+            _allow_as(path, partial)
+            partial.replace(path)
+        except (OSError, KeyringInvalid):
+            partial.unlink()
+            raise
+        _sync_folder(path)
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
@@ -134,36 +159,51 @@ class KeyringFile:
             raise KeyringInvalid(f"the keyring {self.path} cannot be written: {error.strerror}") from error
 
 
-def _write_new(path: Path, text: str) -> None:
-    """Create a file for its owner alone, on stable storage."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _make(path: Path, key_id: str, line: str) -> bool:
+    """Make a keyring with one key; False, and nothing is done, if there is one by now.
+
+    It gets its name once it is complete, so no start ever meets half of it. Its name before that is another one each
+    time, so what a killed process left is in nobody's way.
+    """
+    partial = path.with_name(f"{path.name}.{key_id}")
+    descriptor = _create(partial)
     try:
         with open(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        _sync_folder(path)
-    except OSError:
-        path.unlink()
-        raise
-
-
-def _replace(path: Path, text: str) -> None:
-    found = path.stat()
-    partial = path.with_name(f"{path.name}.partial")
-    if partial.exists():
-        raise KeyringInvalid(f"{partial} is there: another command is writing it, or one was killed; remove it")
-    _write_new(partial, text)
-    try:
-        # The server may run as somebody else than whoever adds a key, and must still be able to read it.
-        if (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
-            os.chown(partial, found.st_uid, found.st_gid)
-        os.chmod(partial, stat.S_IMODE(found.st_mode))
-        partial.replace(path)
-    except OSError:
+            _write(file, f"{_HEADER}{line}\n")
+        # Unlike a rename, this never replaces anything.
+        path.hardlink_to(partial)
+    except FileExistsError:
+        return False
+    finally:
         partial.unlink()
-        raise
     _sync_folder(path)
+    return True
+
+
+def _create(partial: Path) -> int:
+    """Create a file for its owner alone."""
+    try:
+        return os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise KeyringInvalid(
+            f"{partial} is there: another command is writing it, or one was killed; remove it"
+        ) from error
+
+
+def _write(file: TextIO, text: str) -> None:
+    """Write to stable storage."""
+    file.write(text)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _allow_as(path: Path, partial: Path) -> None:
+    """Allow with one file what is allowed with another."""
+    found = path.stat()
+    # The server may run as somebody else than whoever adds a key, and must still be able to read it.
+    if (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
+        os.chown(partial, found.st_uid, found.st_gid)
+    os.chmod(partial, stat.S_IMODE(found.st_mode))
 
 
 def _sync_folder(path: Path) -> None:

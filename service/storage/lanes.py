@@ -11,6 +11,7 @@ from service.domain.keyring import SealBroken
 from service.domain.model import Health
 from service.storage import receivers
 from service.storage.database import Row, Transaction
+from service.storage.encoding import Columns, whole
 
 _COLUMNS: Final[LiteralString] = """
     concurrency, successes, narrowed_at, failed_probes, open_until, failing_since, failures, last_success_time
@@ -103,7 +104,8 @@ def forget(tx: Transaction, uids: Iterable[str]) -> None:
 
 
 def _lane(tx: Transaction, row: Row) -> Lane:
-    return Lane(_url(tx, row), row["max_concurrency"], Health() if row["concurrency"] is None else _health(row))
+    max_concurrency = Columns(row).read_if_any("max_concurrency", whole)
+    return Lane(_url(tx, row), max_concurrency, Health() if row["concurrency"] is None else _health(row))
 
 
 def _url(tx: Transaction, row: Row) -> str:

@@ -96,13 +96,11 @@ class Progress:
 
 def activate(tx: Transaction, key: SealingKey, *, now_ms: int) -> bool:
     """Let another key seal from this transaction on; the one before retires. False if it is the active one already."""
-    known = sealing.states(tx)
-    if known.get(key.id) == "ACTIVE":
+    if sealing.states(tx).get(key.id) == "ACTIVE":
         return False
     tx.execute(RETIRE_ACTIVE_KEY)
-    if key.id in known:
-        tx.execute(ACTIVATE_KEY, key_id=key.id)
-    else:
+    # One that retired may have been given up since it was read.
+    if not tx.execute(ACTIVATE_KEY, key_id=key.id):
         sealing.insert_active(tx, key, now_ms=now_ms)
     return True
 
@@ -177,9 +175,9 @@ def _next_kind(tx: Transaction, progress: Progress) -> Progress:
     """Go on with what comes behind the last subscription, or the last signing key, of a key."""
     if not progress.in_signing_keys:
         return replace(progress, in_signing_keys=True, after_uid="", after_key_id="")
-    given_up = progress.given_up
+    given_up, unreadable = progress.given_up, progress.unreadable
     if progress.key_id != _NOT_SEALED:
-        _reseal_secrets(tx, progress.key_id)
+        unreadable += _reseal_secrets(tx, progress.key_id)
         if tx.execute(FORGET_RETIRED_KEY, key_id=progress.key_id):
             given_up = (*given_up, progress.key_id)
     retiring = [str(row["key_id"]) for row in tx.rows(SELECT_RETIRING_KEYS)]
@@ -190,15 +188,22 @@ def _next_kind(tx: Transaction, progress: Progress) -> Progress:
         in_signing_keys=False,
         after_uid="",
         after_key_id="",
+        unreadable=unreadable,
         given_up=given_up,
         is_over=following is None,
     )
 
 
-def _reseal_secrets(tx: Transaction, key_id: str) -> None:
-    key = sealing.active_key(tx)
+def _reseal_secrets(tx: Transaction, key_id: str) -> int:
+    """Seal the secrets of the database anew; return how many do not open."""
+    key, unreadable = sealing.active_key(tx), 0
     for row in tx.rows(SELECT_SECRETS_OF, key_id=key_id):
         label = sealing.secret_label(row["name"])
-        secret = sealing.key_of(tx, key_id).open(row["secret"], label)
+        try:
+            secret = sealing.key_of(tx, key_id).open(row["secret"], label)
+        except SealBroken:
+            unreadable += 1
+            continue
         sealed = key.seal(secret, label, rng=tx.sealer.rng)
         tx.execute(RESEAL_SECRET, name=row["name"], secret=sealed, sealed_with=key.id)
+    return unreadable

@@ -74,7 +74,7 @@ class Sealer:
         try:
             keyring = self._source.read()
         except KeyringInvalid as error:
-            raise KeyUnusable(f"the database needs the key {key_id}, but {error}") from error
+            raise KeyUnusable(f"the database needs the key {key_id}, and no keyring can be read: {error}") from error
         key = keyring.find(key_id)
         if key is None:
             raise KeyUnusable(

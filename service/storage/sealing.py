@@ -58,6 +58,17 @@ def states(tx: Transaction) -> dict[str, str]:
     return {str(row["key_id"]): str(row["state"]) for row in tx.rows(SELECT_SEALING_KEYS)}
 
 
+def unusable(tx: Transaction) -> set[str]:
+    """Return the ids of the keys that the database needs and that the keyring does not have, or has others of."""
+    found = set()
+    for row in tx.rows(SELECT_SEALING_KEYS):
+        try:
+            tx.sealer.adopt(row["key_id"], row["proof"])
+        except KeyUnusable:
+            found.add(str(row["key_id"]))
+    return found
+
+
 def insert_active(tx: Transaction, key: SealingKey, *, now_ms: int) -> str:
     """Let a key seal that the database has not needed so far, while no other one does; return its proof."""
     proof = tx.sealer.prove(key)
@@ -71,7 +82,9 @@ def active_key(tx: Transaction) -> SealingKey:
     Raises:
         FatalStorageError: there is none, or it is not to be had.
     """
-    found = tx.rows(SELECT_ACTIVE_KEY)
+    # PostgreSQL waits for a rotation under way, and then finds neither the row that sealed until then, nor the one that
+    # this statement began too early to see. Nothing that begins now is too early.
+    found = tx.rows(SELECT_ACTIVE_KEY) or tx.rows(SELECT_ACTIVE_KEY)
     if not found:
         raise FatalStorageError("the database has no key that seals: it was not prepared")
     return _at_hand(tx, found[0]["key_id"], found[0]["proof"])
@@ -91,6 +104,20 @@ def key_of(tx: Transaction, key_id: str) -> SealingKey:
     if not found:
         raise SealBroken(f"the database has no key {key_id}")
     return _at_hand(tx, key_id, found[0]["proof"])
+
+
+def check_plain(tx: Transaction, text: str, label: Label) -> None:
+    """Refuse a text that is said to be plain, and is a sealed one: what says so was changed.
+
+    Raises:
+        SealBroken: it opens under this label with one of the keys that the database needs.
+    """
+    for key_id in states(tx):
+        try:
+            key_of(tx, key_id).open(text, label)
+        except SealBroken:
+            continue
+        raise SealBroken(f"what is kept as {label.kind} is said to be plain, and is sealed with the key {key_id}")
 
 
 def database_secret(tx: Transaction, name: str) -> bytes:

@@ -9,10 +9,13 @@ has written it.
 from collections.abc import Sequence
 from typing import Final, LiteralString
 
+from service.domain.errors import InvalidField
 from service.domain.keyring import Label, SealBroken
 from service.domain.model import SignatureScheme, SigningKey
+from service.domain.signing import check_key
 from service.storage import sealing
 from service.storage.database import Row, Transaction, Value
+from service.storage.encoding import text, whole
 
 INSERT_SIGNING_KEY: Final[LiteralString] = """
     INSERT INTO signing_keys (subscription_uid, key_id, secret, create_time, expire_time, scheme, sealed_with)
@@ -55,7 +58,7 @@ def insert(tx: Transaction, subscription_uid: str, keys: Sequence[SigningKey]) -
 def of(tx: Transaction, subscription_uids: Sequence[str]) -> list[tuple[SigningKey, ...] | None]:
     """Return the keys of each subscription, newest first; also those that have run out and are still to be erased.
 
-    None where one of them does not open: it is damaged, or was moved there from another row.
+    None where one of them makes no sense: it is damaged, or was moved there from another row.
     """
     found = tx.each(SELECT_SIGNING_KEYS, [{"subscription_uid": uid} for uid in subscription_uids])
     return [_signing_keys(tx, rows) for rows in found]
@@ -111,9 +114,10 @@ def open_(tx: Transaction, row: Row) -> str:
     Raises:
         SealBroken: it is damaged, or was moved there from another row.
     """
-    if row["sealed_with"] is None:
-        return str(row["secret"])
     label = _label(row["subscription_uid"], row["key_id"])
+    if row["sealed_with"] is None:
+        sealing.check_plain(tx, row["secret"], label)
+        return str(row["secret"])
     return sealing.key_of(tx, row["sealed_with"]).open(row["secret"], label)
 
 
@@ -135,15 +139,18 @@ def _columns(tx: Transaction, subscription_uid: str, key: SigningKey) -> dict[st
 def _signing_keys(tx: Transaction, rows: Sequence[Row]) -> tuple[SigningKey, ...] | None:
     try:
         return tuple(_signing_key(tx, row) for row in rows)
-    except SealBroken:
+    # One that was damaged may make no sense in many ways, its secret the least.
+    except (SealBroken, InvalidField, ValueError, TypeError):
         return None
 
 
 def _signing_key(tx: Transaction, row: Row) -> SigningKey:
-    return SigningKey(
-        key_id=row["key_id"],
+    key = SigningKey(
+        key_id=text(row["key_id"]),
         secret=open_(tx, row),
-        create_time_ms=row["create_time"],
-        expire_time_ms=row["expire_time"],
+        create_time_ms=whole(row["create_time"]),
+        expire_time_ms=None if row["expire_time"] is None else whole(row["expire_time"]),
         scheme=SignatureScheme(row["scheme"]),
     )
+    check_key("signing_key", key.scheme, key.secret)
+    return key

@@ -19,7 +19,7 @@ from service.domain.clock import Clock, SystemClock
 from service.domain.errors import StorageUnavailable, Unavailable
 from service.domain.points import AtPoint, pass_by
 from service.storage import sealing
-from service.storage.database import FatalStorageError, OpenError, T, Transaction
+from service.storage.database import FatalStorageError, Long, OpenError, T, Transaction
 from service.storage.keyring_file import KeyringFile, default_path
 from service.storage.migrations import MIGRATIONS, check_current, latest, migrate, schema_version, upgrade
 from service.storage.sealer import KeyringSource, NoKeyring, Sealer
@@ -134,6 +134,7 @@ class SqliteDatabase:
         self._loop = asyncio.get_running_loop()
         self._writes = _Works(self._loop, works_max=waiting_works_max)
         self._reads = _Works(self._loop, works_max=waiting_works_max)
+        self._long_reads = asyncio.Semaphore(max(1, len(readers) // 2))
         self._refused_because: str | None = None
         self._closing = False
         self._closed: asyncio.Future[None] = self._loop.create_future()
@@ -238,7 +239,8 @@ class SqliteDatabase:
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run a work that only reads, on one snapshot; see `Database.read`."""
-        result: T = await self._accepting(self._reads).submit(work)
+        async with self._long_reads if isinstance(work, Long) else nullcontext():
+            result: T = await self._accepting(self._reads).submit(work)
         return result
 
     async def close(self) -> None:

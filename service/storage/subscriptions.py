@@ -1,12 +1,12 @@
 """Subscriptions in SQL, each with its signing keys, and with what its lane knows of its receiver.
 
-What is secret of them is sealed: see `receivers` and `signing_keys`. Where that does not open, a subscription is read
-as damaged and without any secret, so that those beside it go on.
+What is secret of them is sealed: see `receivers` and `signing_keys`. Where that does not open, or another column makes
+no sense, a subscription is read as damaged and without any secret, so that those beside it go on.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, LiteralString
+from dataclasses import dataclass, replace
+from typing import Final, LiteralString, TypedDict
 
 from service.domain.errors import ResourceNotFound
 from service.domain.keyring import SealBroken
@@ -24,7 +24,7 @@ from service.domain.names import Workspace
 from service.domain.patterns import may_match_operational
 from service.storage import lanes, receivers, signing_keys, workspaces
 from service.storage.database import Row, Transaction, Value
-from service.storage.encoding import from_text, to_text
+from service.storage.encoding import Columns, flag, number, text, text_map, texts, to_text, whole
 from service.storage.receivers import Receiver
 from service.storage.retry_policies import policy_of, policy_text
 
@@ -120,6 +120,11 @@ DELETE_SUBSCRIPTION: Final[LiteralString] = """
 """
 
 
+# Of a damaged subscription: every event fits it, so nothing fails for good until somebody looks after it.
+_FORMAT_THAT_FITS: Final = Format.RAW
+_NOWHERE: Final = Workspace("", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """As much of a subscription as matching needs. `active` is False once it is disabled or deleted."""
@@ -212,20 +217,8 @@ def count_filters(tx: Transaction, workspace: Workspace, *, at_most: int) -> int
 def rules_since(tx: Transaction, workspace: Workspace, revision: int, *, limit: int) -> list[Rule]:
     """Return the rules that changed after a revision, deleted ones too, in the order of their changes."""
     rows = tx.rows(SELECT_RULES_SINCE, workspace=workspace.key, revision=revision, limit=limit)
-    return [
-        Rule(
-            uid=row["uid"],
-            id=row["id"],
-            event_types=tuple(from_text(row["event_types"])),
-            attribute_filters=from_text(row["attribute_filters"]),
-            filter=row["filter"],
-            filter_is_shut=bool(row["filter_is_shut"]),
-            format=Format(row["format"]),
-            active=bool(row["enabled"]) and row["delete_time"] is None,
-            revision=row["revision"],
-        )
-        for row in rows
-    ]
+    # SQLite has any text behind all numbers: whoever goes on after the last of these has missed none.
+    return [_rule(row) for row in rows if isinstance(row["revision"], int) and isinstance(row["uid"], str)]
 
 
 def update(tx: Transaction, subscription: Subscription) -> None:
@@ -293,6 +286,23 @@ def delete(tx: Transaction, uid: str, *, revision: int, now_ms: int) -> None:
     lanes.forget(tx, [uid])
 
 
+def _rule(row: Row) -> Rule:
+    """Return a rule; one that wants nothing where it cannot be told what it wants."""
+    columns = Columns(row)
+    rule = Rule(
+        uid=row["uid"],
+        id=row["id"],
+        event_types=columns.read("event_types", texts, instead=()),
+        attribute_filters=columns.read("attribute_filters", text_map, instead={}),
+        filter=columns.read("filter", text, instead=""),
+        filter_is_shut=columns.read("filter_is_shut", flag, instead=True),
+        format=columns.read("format", Format, instead=_FORMAT_THAT_FITS),
+        active=columns.read("enabled", flag, instead=False) and row["delete_time"] is None,
+        revision=row["revision"],
+    )
+    return replace(rule, active=False) if columns.are_damaged else rule
+
+
 def _changeable(tx: Transaction, subscription: Subscription) -> dict[str, Value]:
     api_key = subscription.api_key
     receiver = Receiver(subscription.url, subscription.headers, api_key.value if api_key else None)
@@ -322,55 +332,90 @@ def _changeable(tx: Transaction, subscription: Subscription) -> dict[str, Value]
 def _whole(tx: Transaction, rows: Sequence[Row]) -> list[Subscription]:
     uids = [row["uid"] for row in rows]
     parts = zip(rows, signing_keys.of(tx, uids), lanes.health_of(tx, uids), strict=True)
-    return [
-        _subscription(row, _receiver(tx, row) if keys is not None else None, keys or (), health)
-        for row, keys, health in parts
-    ]
+    return [_subscription(tx, row, keys, health) for row, keys, health in parts]
+
+
+def _subscription(tx: Transaction, row: Row, own_keys: tuple[SigningKey, ...] | None, health: Health) -> Subscription:
+    """Return a subscription; a damaged one, and nothing that is secret of it, where anything of it makes no sense."""
+    columns = Columns(row)
+    scheme = columns.read("signature_scheme", SignatureScheme, instead=SignatureScheme.UNSIGNED)
+    return Subscription(
+        workspace=columns.read("workspace", Workspace.from_key, instead=_NOWHERE),
+        id=columns.read("id", text, instead=""),
+        uid=columns.read("uid", text, instead=""),
+        display_name=columns.read("display_name", text, instead=""),
+        event_types=columns.read("event_types", texts, instead=()),
+        attribute_filters=columns.read("attribute_filters", text_map, instead={}),
+        filter=columns.read("filter", text, instead=""),
+        enabled=columns.read("enabled", flag, instead=True),
+        format=columns.read("format", Format, instead=_FORMAT_THAT_FITS),
+        signature_scheme=scheme,
+        retry_policy=columns.read("retry_policy", policy_of, instead=None),
+        max_concurrency=columns.read_if_any("max_concurrency", whole),
+        max_rate_per_second=columns.read_if_any("max_rate_per_second", number),
+        annotations=columns.read("annotations", text_map, instead={}),
+        create_time_ms=columns.read("create_time", whole, instead=0),
+        update_time_ms=columns.read("update_time", whole, instead=0),
+        revision=columns.read("revision", whole, instead=0),
+        filter_is_shut=columns.read("filter_is_shut", flag, instead=True),
+        suspension=_suspension(row, columns),
+        health=health,
+        **_secrets(tx, row, columns, own_keys, scheme),
+    )
+
+
+class _Secrets(TypedDict):
+    """What is secret of a subscription, and whether that is to be had."""
+
+    url: str
+    api_key: ApiKey | None
+    headers: Mapping[str, str]
+    signing_keys: tuple[SigningKey, ...]
+    is_damaged: bool
+
+
+def _secrets(
+    tx: Transaction, row: Row, columns: Columns, own_keys: tuple[SigningKey, ...] | None, scheme: SignatureScheme
+) -> _Secrets:
+    """Return what is secret of a subscription, nothing of it if anything makes no sense."""
+    receiver = _receiver(tx, row)
+    api_key_header = columns.read_if_any("api_key_header", text)
+    if (
+        receiver is None
+        or own_keys is None
+        or columns.are_damaged
+        or (scheme is not SignatureScheme.UNSIGNED and not _has_current(own_keys))
+        or bool(api_key_header) == (receiver.api_key_value is None)
+    ):
+        # Not for the log here: whoever reads the subscription is told, and so is whoever would send to it.
+        origin = columns.read("url", receivers.origin, instead="")
+        return _Secrets(url=origin, api_key=None, headers={}, signing_keys=(), is_damaged=True)
+    api_key = (
+        ApiKey(api_key_header, receiver.api_key_value)
+        if api_key_header and receiver.api_key_value is not None
+        else None
+    )
+    return _Secrets(
+        url=receiver.url, api_key=api_key, headers=receiver.headers, signing_keys=own_keys, is_damaged=False
+    )
 
 
 def _receiver(tx: Transaction, row: Row) -> Receiver | None:
     try:
         return receivers.open_(tx, row)
     except SealBroken:
-        # Not for the log here: whoever reads the subscription is told, and so is whoever would send to it.
         return None
 
 
-def _subscription(
-    row: Row, receiver: Receiver | None, own_keys: tuple[SigningKey, ...], health: Health
-) -> Subscription:
-    """Return a subscription; a damaged one where nothing is to be had of its receiver."""
-    is_damaged = receiver is None
-    receiver = receiver or Receiver(row["url"], {}, None)
-    api_key_value = receiver.api_key_value
-    return Subscription(
-        workspace=Workspace.from_key(row["workspace"]),
-        id=row["id"],
-        uid=row["uid"],
-        display_name=row["display_name"],
-        url=receiver.url,
-        event_types=tuple(from_text(row["event_types"])),
-        attribute_filters=from_text(row["attribute_filters"]),
-        filter=row["filter"],
-        enabled=bool(row["enabled"]),
-        format=Format(row["format"]),
-        signature_scheme=SignatureScheme(row["signature_scheme"]),
-        api_key=None if api_key_value is None else ApiKey(row["api_key_header"], api_key_value),
-        headers=receiver.headers,
-        retry_policy=policy_of(row["retry_policy"]),
-        max_concurrency=row["max_concurrency"],
-        max_rate_per_second=row["max_rate_per_second"],
-        annotations=from_text(row["annotations"]),
-        signing_keys=() if is_damaged else own_keys,
-        is_damaged=is_damaged,
-        create_time_ms=row["create_time"],
-        update_time_ms=row["update_time"],
-        revision=row["revision"],
-        filter_is_shut=bool(row["filter_is_shut"]),
-        health=health,
-        suspension=(
-            None
-            if row["suspend_time"] is None
-            else Suspension(row["suspend_time"], SuspendReason(row["suspend_reason"]))
-        ),
+def _has_current(keys: Sequence[SigningKey]) -> bool:
+    """Say whether there is a key that does not run out: without it, requests would go out unsigned some day."""
+    return any(key.expire_time_ms is None for key in keys)
+
+
+def _suspension(row: Row, columns: Columns) -> Suspension | None:
+    if row["suspend_time"] is None:
+        return None
+    return Suspension(
+        columns.read("suspend_time", whole, instead=0),
+        columns.read("suspend_reason", SuspendReason, instead=SuspendReason.FAILING),
     )

@@ -15,7 +15,8 @@ START_RELEASE: Final[LiteralString] = """
 
 # Locked, so that a sweep which is asked for meanwhile begins after this slice and is not taken for its end.
 SELECT_NEXT_SWEEP: Final[LiteralString] = """
-    SELECT uid, sweep, sweep_after FROM subscriptions WHERE sweep IS NOT NULL AND uid > :after
+    SELECT uid, sweep, sweep_after FROM subscriptions
+    WHERE sweep IS NOT NULL AND sweep IN ('CANCEL', 'RELEASE') AND uid > :after
     ORDER BY uid LIMIT 1 {skip_locked}
 """
 

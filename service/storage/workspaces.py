@@ -16,6 +16,11 @@ INSERT_UNCHANGED: Final[LiteralString] = """
     INSERT INTO workspaces (workspace, revision) VALUES (:workspace, 0) ON CONFLICT (workspace) DO NOTHING
 """
 
+LOCK_WORKSPACE: Final[LiteralString] = """
+    INSERT INTO workspaces (workspace, revision) VALUES (:workspace, 0)
+    ON CONFLICT (workspace) DO UPDATE SET revision = workspaces.revision
+"""
+
 BUMP_REVISION: Final[LiteralString] = """
     INSERT INTO workspaces (workspace, revision) VALUES (:workspace, 1)
     ON CONFLICT (workspace) DO UPDATE SET revision = workspaces.revision + 1
@@ -44,6 +49,11 @@ def locked_revision(tx: Transaction, workspace: str) -> int:
         tx.execute(INSERT_UNCHANGED, workspace=workspace)
         found = tx.rows(LOCK_REVISION, workspace=workspace)
     return int(found[0]["revision"])
+
+
+def lock(tx: Transaction, workspace: str) -> None:
+    """Let works that lock the same workspace take turns, without a change to its subscriptions."""
+    tx.execute(LOCK_WORKSPACE, workspace=workspace)
 
 
 def bump_revision(tx: Transaction, workspace: str) -> int:

@@ -37,10 +37,10 @@ from service.settings import CALLS_MAX
 from service.storage.database import Database
 from tests.fakes import HookedDatabase
 from tests.harness import bearer, eventually
+from tests.servicers import EndlessWatch
 from tests.tools import Refusal, refusal_of
 from tidings.v1 import access_pb2
-from tidings.v1.notifications_pb2 import WatchNotificationsRequest, WatchNotificationsResponse
-from tidings.v1.notifications_pb2_grpc import NotificationServiceServicer, add_NotificationServiceServicer_to_server
+from tidings.v1.notifications_pb2_grpc import add_NotificationServiceServicer_to_server
 from tidings.v1.publishing_pb2 import PublishRequest, PublishResponse, StreamPublishRequest, StreamPublishResponse
 from tidings.v1.publishing_pb2_grpc import PublishServiceServicer, add_PublishServiceServicer_to_server
 
@@ -73,22 +73,6 @@ class Publishing(PublishServiceServicer):
             yield StreamPublishResponse()
 
 
-@dataclass
-class Watching(NotificationServiceServicer):
-    """A WatchNotifications that never ends by itself, and tells when it was closed."""
-
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def WatchNotifications(
-        self, request: WatchNotificationsRequest, context: Any
-    ) -> AsyncIterator[WatchNotificationsResponse]:
-        try:
-            while True:
-                yield WatchNotificationsResponse(resume_token="t" * 1_000_000)
-        finally:
-            self.closed.set()
-
-
 @dataclass(frozen=True)
 class Served:
     """A running server with real credentials, as a client and its tests see it."""
@@ -97,7 +81,7 @@ class Served:
     calls: Calls
     database: HookedDatabase
     publishing: Publishing
-    watching: Watching
+    watching: EndlessWatch
     log: list[MutableMapping[str, Any]]
     channel: grpc.aio.Channel
 
@@ -146,7 +130,7 @@ async def serving(
         request_bytes_max=4 * 1024 * 1024,
     )
     server = grpc.aio.server(interceptors=(calls,), options=(("grpc.so_reuseport", 0),))
-    publishing, watching, health = Publishing(), Watching(), Health(())
+    publishing, watching, health = Publishing(), EndlessWatch(), Health(())
     add_PublishServiceServicer_to_server(publishing, server)
     add_NotificationServiceServicer_to_server(watching, server)
     add_HealthServicer_to_server(health, server)

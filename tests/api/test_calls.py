@@ -28,12 +28,9 @@ from service.domain.ids import Uuid7Ids
 from service.settings import CALLS_MAX
 from service.storage.database import Database, Transaction
 from service.storage.sqlite import SqliteDatabase
-from tidings.v1.notifications_pb2 import WatchNotificationsRequest, WatchNotificationsResponse
-from tidings.v1.notifications_pb2_grpc import (
-    NotificationServiceServicer,
-    NotificationServiceStub,
-    add_NotificationServiceServicer_to_server,
-)
+from tests.servicers import EndlessWatch
+from tidings.v1.notifications_pb2 import WatchNotificationsRequest
+from tidings.v1.notifications_pb2_grpc import NotificationServiceStub, add_NotificationServiceServicer_to_server
 from tidings.v1.publishing_pb2 import (
     ExplainPublishRequest,
     PublishRequest,
@@ -84,23 +81,6 @@ class Publishing(PublishServiceServicer):
                 yield StreamPublishResponse(results=[StreamPublishResult(sequence=item.sequence)])
 
 
-class Watching(NotificationServiceServicer):
-    """A WatchNotifications that never ends by itself, and tells when it was closed."""
-
-    def __init__(self) -> None:
-        self.closed = asyncio.Event()
-
-    async def WatchNotifications(
-        self, request: WatchNotificationsRequest, context: Any
-    ) -> AsyncIterator[WatchNotificationsResponse]:
-        """Yield more than the transport's buffers hold."""
-        try:
-            while True:
-                yield WatchNotificationsResponse(resume_token="t" * 1_000_000)
-        finally:
-            self.closed.set()
-
-
 @dataclass(frozen=True)
 class Served:
     """A running server, as its client and its tests see it."""
@@ -108,7 +88,7 @@ class Served:
     calls: Calls
     log: Log
     channel: grpc.aio.Channel
-    watching: Watching
+    watching: EndlessWatch
 
     @property
     def publishing(self) -> Any:
@@ -144,7 +124,7 @@ async def serving(answer: Answer = accept) -> AsyncIterator[Served]:
     )
     options = (("grpc.max_receive_message_length", 8 * 1024 * 1024), ("grpc.so_reuseport", 0))
     server = grpc.aio.server(interceptors=(calls,), options=options)
-    watching = Watching()
+    watching = EndlessWatch()
     add_PublishServiceServicer_to_server(Publishing(answer), server)
     add_NotificationServiceServicer_to_server(watching, server)
     port = server.add_insecure_port("127.0.0.1:0")

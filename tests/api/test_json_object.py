@@ -14,10 +14,11 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.payloads import struct_json
+from service.api.payloads import struct_json, weight
 from service.domain.errors import InvalidField, PayloadTooLarge
 from tests.harness import Client, running_server
 from tests.tools import Tenant, refusal_of
+from tidings.v1.notifications_pb2 import Event
 
 PAYLOAD_BYTES_MAX: Final = 256 * 1024
 BOUND: Final = 2**53
@@ -165,6 +166,25 @@ def test_more_values_than_could_ever_fit_are_not_even_looked_at() -> None:
 
     with pytest.raises(PayloadTooLarge):
         text_of(struct, bytes_max=100)
+
+
+def test_10_000_values_are_taken_and_one_more_is_not() -> None:
+    """Larger ones are for `json`, which costs the server a hundredth."""
+    values = [Value(null_value=0)] * 9_999  # type: ignore[arg-type]
+
+    assert 9_999 == text_of(Struct(fields={"a": Value(list_value=ListValue(values=values))}), bytes_max=10**6).count(
+        "null"
+    )
+    with pytest.raises(PayloadTooLarge, match="must have at most 10,000 values"):
+        text_of(Struct(fields={"a": Value(list_value=ListValue(values=values + values[:1]))}), bytes_max=10**6)
+
+
+def test_bytes_of_a_struct_weigh_more_than_others() -> None:
+    """128 times as much, and whatever came in another form no more than it is."""
+    struct = Struct(fields={"a": Value(string_value="b")})
+
+    assert struct.ByteSize() * 127 == weight(Event(json_object=struct))
+    assert 0 == weight(Event(json="{}")) == weight(Event(data=b"{}")) == weight(Event())
 
 
 # --- through the API

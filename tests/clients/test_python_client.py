@@ -266,6 +266,14 @@ async def test_certificate_that_cannot_be_shown_is_refused_at_once(arguments: di
             connect_any("127.0.0.1:1", **arguments)
 
 
+async def test_option_that_there_is_not_is_refused() -> None:
+    """A misspelt `tls` would leave a connection unencrypted."""
+    misspelt: dict[str, Any] = {"tsl": True}
+    for connect_any in (connect, connect_async):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'tsl'"):
+            connect_any("127.0.0.1:1", **misspelt)
+
+
 @pytest.mark.parametrize("target", ["127.0.0.2:1", "[::1]:1", "localhost:1", "unix:/tmp/tidings.sock"])
 def test_token_may_stay_unencrypted_on_this_machine(target: str) -> None:
     """There the server allows it too."""

@@ -1,8 +1,9 @@
 """The loop that seals what is plain, and what a key that retires has sealed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import structlog
@@ -36,6 +37,9 @@ SEALED_WITH: Final = """
     UNION SELECT sealed_with FROM database_secrets
 """
 DAMAGE: Final = "UPDATE subscriptions SET headers = 'AAAA' WHERE uid = :uid"
+DAMAGE_SEALED_BY_FIRST: Final = """
+    UPDATE subscriptions SET headers = 'AAAA', sealed_with = 'first' WHERE uid = :uid
+"""
 
 
 @pytest.fixture
@@ -50,9 +54,9 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     await opened.close()
 
 
-async def seal_all(database: SqliteDatabase) -> int:
+async def seal_all(database: SqliteDatabase, resealer: Resealer | None = None) -> int:
     """Seal until there is nothing left; return in how many slices."""
-    resealer, slices = Resealer(database), 1
+    resealer, slices = resealer or Resealer(database), 1
     while await resealer.seal_slice():
         slices += 1
     return slices
@@ -156,6 +160,49 @@ async def test_what_does_not_open_keeps_its_key_until_it_is_deleted(database: Sq
     assert {"event": "secrets.unreadable", "count": 1, "log_level": "error"} in logs
     assert {"first": "RETIRING", "second": "ACTIVE"} == before
     assert {"second": "ACTIVE"} == await states(database)
+
+
+def damage_again(tx: Transaction, *, uid: str) -> None:
+    """Damage what the first key has sealed, or is said to have."""
+    tx.execute(DAMAGE_SEALED_BY_FIRST, uid=uid)
+
+
+async def test_what_does_not_open_is_told_of_once_and_when_it_is_more(database: SqliteDatabase) -> None:
+    """Not every minute, although it is looked for. Where nothing was sealed, nothing is said to be."""
+    await subscribe(database, *map(subscription_of, "abc"))
+    await database.write(lambda tx: tx.execute(DAMAGE, uid="b"))
+    await rotate(database)
+    resealer = Resealer(database)
+
+    logs: list[list[MutableMapping[str, Any]]] = []
+    for damaged in ("", "", "c", "", ""):
+        await database.write(partial(damage_again, uid=damaged))
+        with structlog.testing.capture_logs() as said:
+            await seal_all(database, resealer)
+        logs.append(said)
+
+    def unreadable(count: int) -> dict[str, Any]:
+        return {"event": "secrets.unreadable", "count": count, "log_level": "error"}
+
+    sealed = {"event": "secrets.sealed", "count": 5, "keys_given_up": [], "log_level": "info"}
+    assert [[unreadable(1), sealed], [], [unreadable(2)], [], []] == logs
+
+
+async def test_damaged_secret_of_the_database_ends_nothing(database: SqliteDatabase) -> None:
+    """Its key stays, all else is sealed anew, and fingerprints stay as they are."""
+    await subscribe(database, subscription_of("a"))
+    await database.write(lambda tx: tx.execute("UPDATE database_secrets SET secret = 'AAAA'"))
+    request = ManagementRequest("Create", "r-1", b"digest", {})
+    await database.write(lambda tx: management_requests.insert(tx, WORKSPACE, request, now_ms=NOW_MS))
+    await database.write(lambda tx: tx.execute(MAKE_FINGERPRINTS_PLAIN, digest=b"digest"))
+    await rotate(database)
+
+    with structlog.testing.capture_logs() as logs:
+        await seal_all(database)
+
+    assert ["secrets.unreadable", "secrets.unreadable", "secrets.sealed"] == [each["event"] for each in logs]
+    assert {"first": "RETIRING", "second": "ACTIVE"} == await states(database)
+    assert not (await found(database, "a"))[0].is_damaged
 
 
 async def test_rotation_back_to_a_key_that_still_retires_is_no_obstacle(database: SqliteDatabase) -> None:

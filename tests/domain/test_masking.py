@@ -8,6 +8,7 @@ from service.domain.errors import CallerError, InvalidField, ResourceNotFound
 from service.domain.masking import masked
 
 BASE64: Final = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw/+A="
+KEY: Final = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,9 @@ BASE64: Final = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw/+A="
         ("authorization: Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "authorization: Bearer [redacted]"),
         ("authorization: bearer 0123456789abcdef", "authorization: bearer [redacted]"),
         ("AUTHORIZATION: BEARER 0123456789ABCDEF", "AUTHORIZATION: BEARER [redacted]"),
+        ("authorization: BeArEr 0123456789abcdef", "authorization: BeArEr [redacted]"),
+        (f"the keyring k1:{KEY} cannot be read", "the keyring k1:[redacted] cannot be read"),
+        (f'{{"error":"a-b.c_d:{KEY}\\nk2:{KEY}"}}', '{"error":"a-b.c_d:[redacted]\\nk2:[redacted]"}'),
         ("postgresql://tidings:hunter2@db/tidings", "postgresql://[redacted]@db/tidings"),
         (f"two: whsec_{BASE64} tdg_a_b", "two: whsec_[redacted] tdg_[redacted]"),
     ],
@@ -40,6 +44,11 @@ def test_what_looks_like_a_secret_is_masked(text: str, expected: str) -> None:
         "the bearer of bad news",
         "https://example.com/path?x=1 was told a@b",
         "mail to ops@example.com",
+        f'{{"public_key":"{KEY}","state":"ok"}}',
+        f"k1:{KEY[:-2]}",
+        f"k1:{KEY[:-1]}A=",
+        f"sha256-{KEY}, v1,{KEY}",
+        f"https://example.com/{KEY}",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:

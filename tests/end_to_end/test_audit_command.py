@@ -5,6 +5,7 @@ import hashlib
 import json
 import sqlite3
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.__main__ import main
-from service.commands.audit import json_line, line
+from service.commands.audit import json_line, line, show
 from service.domain.access import Actor
 from service.domain.audit import AuditEntry
 from service.domain.clock import SystemClock
+from service.domain.errors import StorageUnavailable
 from service.storage import audit
 from service.storage.sqlite import SqliteDatabase, run_beside
 from tests.fakes import HOUR_MS, NOW_MS, WORKSPACE
@@ -264,3 +266,18 @@ def test_damaged_database_is_said_to_be_damaged(tmp_path: Path) -> None:
     assert 1 == result.exit_code
     assert str(path) in result.output
     assert "Traceback" not in result.output
+
+
+def test_database_that_does_not_answer_is_said_so_after_what_was_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """Another program may lock it between two reads."""
+
+    def entries() -> Iterator[AuditEntry]:
+        yield entry()
+        raise StorageUnavailable("the database does not answer")
+
+    with pytest.raises(SystemExit) as ended:
+        show(entries(), line)
+
+    shown = capsys.readouterr()
+    assert (1, f"{line(entry())}\n") == (ended.value.code, shown.out)
+    assert "tidings-server: the database does not answer\n" == shown.err

@@ -1,8 +1,9 @@
 """Unique secrets through every path, then a search for them in everything that came out: found only where they belong.
 
-A server process at DEBUG, receivers that repeat all that they get, every method of the contract, refusals of secrets in
-every text field, a crash, a restart and a backup. What came out is kept as it came: log, responses, errors with their
-trailers, metrics, arguments, database files, and every byte that each receiver got.
+A server process at DEBUG as in production, receivers that repeat all that they get, every method of the contract,
+refusals of secrets in every text field, a crash, a restart, a backup, and the commands of operators beside it. What
+came out is kept as it came: log, responses, errors with their trailers, metrics, arguments, database files, what
+commands say, and every byte that each receiver got.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import grpc
 import pytest
@@ -26,19 +28,15 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from service.api.calls import UNKNOWN_METHOD
-from service.domain.errors import ErrorReason
+from service.domain.errors import ErrorReason, Quota
 from service.domain.model import AttemptOutcome, Format, SignatureScheme
 from service.domain.signing import decoded_key, new_key
-from tests.canaries import Canary, forms_of, misplaced, missing, new_canary
-from tests.harness import PARENT, ServerProcess, eventually
+from tests.canaries import Canary, findings, forms_of, misplaced, missing, new_canary
+from tests.harness import PARENT, Client, ServerProcess, eventually
 from tests.raw_receivers import Receiver, Serve, read_request, receiving
 from tests.tools import CONTRACT, DEAD_URL, DETAILS_KEY, Method, metrics_of
 
-# Whether secrets are encrypted in the database. Until they are, they are found in it.
-SEALED: Final = True
 STORED: Final = frozenset({"database", "database log", "backup"})
-AT_REST: Final = frozenset[str]() if SEALED else STORED
-
 SCRATCH: Final = "organizations/acme/workspaces/scratch"
 EVENT_TYPE: Final = "canary.sung"
 STRICT_TYPE: Final = "canary.strict"
@@ -74,12 +72,11 @@ class Places:
 
 
 class Caller:
-    """Calls methods with a token, and keeps all that is answered."""
+    """Calls methods as a client does, and keeps all that is answered."""
 
-    def __init__(self, server: ServerProcess, places: Places, token: str) -> None:
-        self._server = server
+    def __init__(self, client: Client, places: Places) -> None:
+        self._channel = client.channel
         self._places = places
-        self._metadata = (("authorization", f"Bearer {token}"),)
         self.called: set[str] = set()
 
     async def call(self, name: str, /, label: str = "", **fields: Any) -> Any:
@@ -97,9 +94,9 @@ class Caller:
     async def send(self, method: Method, message: bytes, label: str = "") -> bytes:
         """Call a unary method with bytes, and return bytes."""
         self.called.add(method.name)
-        unary: Any = self._server.client.channel.unary_unary(method.path)
+        unary: Any = self._channel.unary_unary(method.path)
         try:
-            answer: bytes = await unary(message, timeout=30, metadata=self._metadata)
+            answer: bytes = await unary(message, timeout=30)
         except grpc.aio.AioRpcError as error:
             trailer = dict(error.trailing_metadata() or ()).get(DETAILS_KEY, b"")
             assert isinstance(trailer, bytes)
@@ -118,16 +115,16 @@ class Caller:
 
     async def send_unknown(self, path: str) -> None:
         """Call what is no method."""
-        unary: Any = self._server.client.channel.unary_unary(path)
+        unary: Any = self._channel.unary_unary(path)
         with pytest.raises(grpc.aio.AioRpcError):
-            await unary(b"", timeout=30, metadata=self._metadata)
+            await unary(b"", timeout=30)
 
     async def publish_stream(self, *items: Mapping[str, Any]) -> None:
         """Send items over StreamPublish, and wait for a result of each."""
         method: Any = CONTRACT["StreamPublish"]
         self.called.add(method.name)
-        streaming: Any = self._server.client.channel.stream_stream(method.path)
-        stream = streaming(metadata=self._metadata)
+        streaming: Any = self._channel.stream_stream(method.path)
+        stream = streaming()
         numbered = [{"sequence": number, **item} for number, item in enumerate(items, 1)]
         await stream.write(method.request(parent=PARENT, items=numbered).SerializeToString())
         results = 0
@@ -141,8 +138,8 @@ class Caller:
         """Keep what WatchNotifications says until the server is gone."""
         method: Any = CONTRACT["WatchNotifications"]
         self.called.add(method.name)
-        streaming: Any = self._server.client.channel.unary_stream(method.path)
-        stream = streaming(method.request(parent=PARENT).SerializeToString(), metadata=self._metadata)
+        streaming: Any = self._channel.unary_stream(method.path)
+        stream = streaming(method.request(parent=PARENT).SerializeToString())
         try:
             async for answer in stream:
                 self._places.keep("response WatchNotifications", answer)
@@ -191,15 +188,15 @@ class Owner:
         receiver, shown = f"receiver {self.id}", {f"response {method} {self.id}" for method in SUBSCRIPTION_MESSAGES}
         shown |= {"response ListSubscriptions *"}
         previewed = {f"response ExplainPublish {self.id}"}
-        yield _canary(f"{self.id}: path", self.path, {receiver, *shown, *previewed, *AT_REST})
-        yield _canary(f"{self.id}: query", self.query, {receiver, *shown, *previewed, *AT_REST})
-        yield _canary(f"{self.id}: API key", self.api_key, {receiver, *AT_REST})
-        yield _canary(f"{self.id}: header", self.header, {receiver, *shown, *AT_REST})
-        yield _canary(f"{self.id}: annotation", self.annotation, {*shown, *STORED})
+        yield _canary(f"{self.id}: path", self.path, {receiver, *shown, *previewed})
+        yield _canary(f"{self.id}: query", self.query, {receiver, *shown, *previewed})
+        yield _canary(f"{self.id}: API key", self.api_key, {receiver})
+        yield _canary(f"{self.id}: header", self.header, {receiver, *shown})
+        yield _canary(f"{self.id}: annotation", self.annotation, {*shown, "said audit *", *STORED})
         once = {f"response {method} {self.id}" for method in ("CreateSubscription", "RotateSigningKey")}
         is_private = self.scheme is SignatureScheme.STANDARD_WEBHOOKS_ED25519
         for number, key in enumerate(self.keys):
-            belongs = AT_REST if is_private else {*once, *AT_REST}
+            belongs: set[str] = set() if is_private else once
             yield _canary(f"{self.id}: key {number}", key.rpartition("_")[2], belongs)
             if decoded := decoded_key(key):
                 # Its text in base64 is what belongs there, and that is a form of its bytes.
@@ -372,8 +369,8 @@ IDENTIFIERS: Final = frozenset(
 SECRET_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "url": frozenset(),
     "signing_key": frozenset(),
-    "value": AT_REST,
-    "headers": AT_REST | {"response *Subscription *", "response RotateSigningKey *"},
+    "value": frozenset(),
+    "headers": frozenset({"response *Subscription *", "response RotateSigningKey *"}),
     "json": frozenset(),
     "context_json": frozenset(),
     "data": STORED | {"response ExplainPublish *"},
@@ -423,7 +420,9 @@ async def fill_every_field(caller: Caller) -> AsyncIterator[Canary]:
                 put(request, path, text)
                 assert await caller.code_of(method, request.SerializeToString()) not in FAULTS, (method.name, path)
         for kind, secret in by_kind.items():
-            open_places = frozenset({"response *", "error *", *STORED}) | ({"log"} if kind == "identifier" else set())
+            open_places = frozenset({"response *", "error *", "said audit *", *STORED}) | (
+                {"log"} if kind == "identifier" else set()
+            )
             yield Canary(f"{method.name}: {kind}", secret.encode(), SECRET_FIELDS.get(kind, open_places))
 
 
@@ -522,15 +521,56 @@ async def all_complete(caller: Caller) -> bool:
     return not pending.notifications
 
 
-async def back_up(database: Path, target: Path) -> bytes:
-    """Copy the database by the command, and return what that says."""
-    command = (sys.executable, "-m", "service", "backup", "--database", database, target)
+async def tidings(places: Places, database: Path, *command: str) -> bytes:
+    """Run a command, keep what it says, and return it."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *(sys.executable, "-m", "service", *command, "--database", str(database)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     said, _ = await process.communicate()
     assert 0 == process.returncode, said
+    places.keep(f"said {' '.join(command)}", said)
     return said
+
+
+async def operate(places: Places, database: Path) -> None:
+    """Run the commands of an operator beside the server."""
+    for command in (
+        ("key", "rotate"),
+        ("key", "list"),
+        ("token", "list"),
+        ("token", "list", "--json"),
+        ("audit", "--json", "--limit", "100000"),
+    ):
+        await tidings(places, database, *command)
+    await tidings(places, database, "backup", str(database.with_name("backup.db")))
+    places.keep("backup", database.with_name("backup.db").read_bytes())
+
+
+def keys_of(places: Places, database: Path) -> Iterator[Canary]:
+    """Keep the keyring, and yield its keys: they belong nowhere else."""
+    keyring = Path(f"{database}.keyring").read_text()
+    places.keep("keyring", keyring.encode())
+    for line in keyring.splitlines():
+        if not line.startswith("#"):
+            key_id, _, key = line.partition(":")
+            yield Canary(f"sealing key {key_id}", key.encode(), frozenset({"keyring"}))
+            yield Canary(f"bytes of sealing key {key_id}", base64.b64decode(key), frozenset({"keyring"}))
+
+
+async def refuse_tokens(server: ServerProcess, places: Places) -> AsyncIterator[Canary]:
+    """Show tokens that do not count, and yield their secrets: they belong nowhere."""
+    for template in ("tdg_abcdefghijkl_{}ABCDEFGHIJKLMNO", "tdg_1_{}", "{}"):
+        yield Canary(f"refused token {template}", (secret := new_canary()).encode())
+        stranger = Client(server.address, template.format(secret))
+        await Caller(stranger, places).refused("ListEventTypes")
+        await stranger.channel.close()
+
+
+def secret_of(token: str) -> str:
+    """Return the part of a token that is its secret."""
+    return token.rpartition("_")[2]
 
 
 def keep_files(places: Places, database: Path) -> None:
@@ -570,21 +610,23 @@ def label_values(page: str) -> set[str]:
 BOUNDED: Final = (
     {f"{method.service}/{method.name}" for method in CONTRACT.values()}
     | {code.name for code in grpc.StatusCode}
-    | {*ErrorReason, *AttemptOutcome, UNKNOWN_METHOD, "ready", "under_way", "waiting"}
+    | {*ErrorReason, *AttemptOutcome, *Quota, UNKNOWN_METHOD, "ready", "under_way", "waiting"}
 )
 
 
 async def test_secrets_are_found_only_where_they_belong(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """All that a server says, to whomever: nothing of it holds a secret that is not for them."""
-    places, song, token = Places(), Song(), new_canary()
+    places, song = Places(), Song()
     description, example = new_canary(), new_canary()
-    database, backup, metrics_port = tmp_path / "tidings.db", tmp_path / "backup.db", free_port()
+    database, metrics_port = tmp_path / "tidings.db", free_port()
+    shown = {"response *EventType*", "said audit *", *STORED}
     canaries = [
-        Canary("token", token.encode()),
         *song.canaries(),
-        _canary("description", description, {"response *EventType*", *STORED}),
-        _canary("example", example, {"response *EventType*", "response TestSubscription *", "receiver *", *STORED}),
+        _canary("description", description, shown),
+        _canary("example", example, {*shown, "response TestSubscription *", "receiver *"}),
     ]
+    made = (await tidings(places, database, "token", "create", "--scope", "*", "--all")).split()[0].decode()
+    canaries.append(_canary("token that was made", secret_of(made), {"said token create *"}))
     async with AsyncExitStack() as stack:
         owners = []
         for number, (scheme, format) in enumerate(zip(SignatureScheme, [*Format, Format.RAW], strict=True)):
@@ -593,10 +635,18 @@ async def test_secrets_are_found_only_where_they_belong(tmp_path: Path, capfd: p
                 receiver = await stack.enter_async_context(receiving(repeating(places, id, status)))
                 owners.append(Owner(id, scheme, format, status, receiver))
         watcher = await stack.enter_async_context(receiving(repeating(places, "watcher", 200)))
-        server = ServerProcess(database, "--log-level", "debug", "--metrics-listen", f"127.0.0.1:{metrics_port}")
+        ports = [urlsplit(DEAD_URL).port, watcher.port, *(owner.receiver.port for owner in owners)]
+        server = ServerProcess(
+            database,
+            *("--log-level", "debug", "--metrics-listen", f"127.0.0.1:{metrics_port}"),
+            *("--allow-destination", "127.0.0.0/8", *(f"--allow-port={port}" for port in ports)),
+            dev=False,
+        )
         stack.push_async_callback(server.end)
         await server.start()
-        caller = Caller(server, places, f"tdg_1_{token}")
+        caller = Caller(server.client, places)
+        canaries.append(_canary("first token", secret_of(server.client.token), set()))
+        canaries += [each async for each in refuse_tokens(server, places)]
         await caller.call(
             "CreateEventType",
             event_type_id=EVENT_TYPE,
@@ -643,11 +693,11 @@ async def test_secrets_are_found_only_where_they_belong(tmp_path: Path, capfd: p
         await watching
         keep_files(places, database)
         await server.start()
-        caller_after = Caller(server, places, f"tdg_1_{token}")
+        caller_after = Caller(server.client, places)
+        canaries.append(_canary("second token", secret_of(server.client.token), set()))
         await eventually(lambda: all_complete(caller_after), within_s=60)
         await read_everything(caller_after, song)
-        places.keep("backup said", await back_up(database, backup))
-        places.keep("backup", backup.read_bytes())
+        await operate(places, database)
         await caller_after.call("DeleteSubscription", name=owners[0].name)
         await caller_after.call(
             "UpdateEventType", event_type={"name": f"eventTypes/{EVENT_TYPE}", "display_name": "Hummed"}
@@ -660,17 +710,22 @@ async def test_secrets_are_found_only_where_they_belong(tmp_path: Path, capfd: p
         places.keep("log", json.dumps(line, ensure_ascii=False).encode())
     places.keep("log", "".join(server.other_output).encode())
     places.keep("output", "".join(capfd.readouterr()).encode())
+    canaries += keys_of(places, database)
     for owner in owners:
         canaries += [*owner.canaries(), *owner.signatures(bytes(places.contents[f"receiver {owner.id}"]))]
 
-    found = misplaced([*canaries, *walked], places.all())
-    assert [] == found, "\n".join(map(str, found))
+    found = findings([*canaries, *walked], places.all())
+    leaks = misplaced([*canaries, *walked], found)
+    assert [] == leaks, "\n".join(map(str, leaks))
     assert set(CONTRACT) == caller.called | caller_after.called
     assert b"serve" in arguments
     assert any(line["level"] == "debug" for line in server.log)
     assert sum("signature" in canary.name for canary in canaries) > len(owners)
-    assert b"[redacted]" in places.contents["response ListAttempts "]
-    assert [] == missing(canaries, places.all())
+    # What is kept of a repetition is all but the secrets.
+    assert b'{"line": "POST \\/[redacted] HTTP' in places.contents["response ListAttempts "]
+    assert [] == missing(canaries, found)
+    assert made.split("_")[1].encode() in places.contents["said token list"]
+    assert b"RotateSigningKey" in places.contents["said audit --json --limit 100000"]
     assert set() == label_values(page) - BOUNDED
 
 
@@ -680,9 +735,9 @@ def test_every_form_of_a_leak_is_found() -> None:
     for form, pattern in forms_of(canary.secret):
         for before in (b"", b"x", b"xx"):
             leaky = before + pattern + b"after"
-            found = misplaced([canary], {"log": leaky, "response here": leaky, "clean": b"nothing"})
-            assert "log" in {each.place for each in found}, form
-            assert {"log"} == {each.place for each in found}, form
+            found = findings([canary], {"log": leaky, "response here": leaky, "clean": b"nothing"})
+            assert {"log", "response here"} == {each.place for each in found}, form
+            assert {"log"} == {each.place for each in misplaced([canary], found)}, form
 
 
 @pytest.mark.parametrize("alignment", range(3))
@@ -697,11 +752,11 @@ def test_leak_within_base64_of_something_larger_is_found(alignment: int) -> None
         body.hex().encode(),
         body.hex().upper().encode(),
     ):
-        assert ["leak"] == sorted({each.canary for each in misplaced([canary], {"log": b"data: " + leaky})})
+        assert ["leak"] == sorted({each.canary for each in findings([canary], {"log": b"data: " + leaky})})
 
 
 def test_canary_that_was_never_used_is_told() -> None:
     """Otherwise a search that looks through nothing would pass."""
     canary = Canary("unused", new_canary().encode(), frozenset({"log"}))
 
-    assert ["unused"] == missing([canary], {"log": b"nothing"})
+    assert ["unused"] == missing([canary], findings([canary], {"log": b"nothing"}))

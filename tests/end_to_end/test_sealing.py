@@ -5,7 +5,7 @@ import base64
 import signal
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,12 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from service.domain.clock import SystemClock
+from service.domain.model import ApiKey
 from service.storage import sealing, subscriptions, workspaces
 from service.storage.database import Transaction
 from service.storage.keyring_file import KeyringText, default_path
 from service.storage.sqlite import run_beside
+from tests.damage import SEALED, VALUES, Column, columns
 from tests.fakes import NOW_MS, SECRET, WORKSPACE, subscription_of
 from tests.harness import (
     EVENT_TYPE,
@@ -224,7 +226,8 @@ async def kill_a_rotation(database: Path) -> str:
     assert rotating.stderr is not None
     # The first slice is committed, and many more are to come.
     async with asyncio.timeout(STARTED_WITHIN_S):
-        said = await rotating.stderr.readline()
+        while not (said := await rotating.stderr.readline()).endswith(b"so far\n"):
+            assert said, "it has ended"
     rotating.send_signal(signal.SIGKILL)
     await rotating.communicate()
     assert b"100 sealed anew so far\n" == said
@@ -302,7 +305,7 @@ async def test_keys_from_the_environment_rotate_too(tmp_path: Path) -> None:
 
 async def test_keys_are_made_and_listed_without_being_shown(tmp_path: Path) -> None:
     """New ones are unused until a rotation; one that is gone from the keyring is MISSING."""
-    database, keyring = tmp_path / "tidings.db", tmp_path / "keyring"
+    database, keyring, other = tmp_path / "tidings.db", tmp_path / "keyring", tmp_path / "other"
     first = await run("key", "new", "--keyring", keyring)
     async with running_server(tmp_path, keyring=keyring):
         second = await run("key", "new", "--keyring", keyring)
@@ -310,11 +313,14 @@ async def test_keys_are_made_and_listed_without_being_shown(tmp_path: Path) -> N
         keyring.write_text("".join(keyring.read_text().splitlines(keepends=True)[-1:]))
         missing = await run("key", "list", "--keyring", keyring, "--database", database)
         refused = await run("key", "rotate", "--keyring", keyring, "--database", database)
+        other.write_text(f"{first.out.strip()}:{keyring.read_text().strip().rpartition(':')[2]}\n")
+        wrong = await run("key", "list", "--keyring", other, "--database", database)
     nowhere = await run("key", "list", "--database", tmp_path / "other.db")
 
     a, b = first.out.strip(), second.out.strip()
     assert Said(0, f"{a} active\n{b} unused\n", "") == listed
-    assert Said(0, f"{a} active MISSING\n{b} unused\n", "") == missing
+    assert Said(1, f"{a} active MISSING\n{b} unused\n", "") == missing
+    assert Said(1, f"{a} active WRONG\n", "") == wrong
     assert (1, "") == (refused.code, refused.out)
     assert f"the database needs the key {a}, and the keyring {keyring} does not hold it" in refused.err
     assert [b] == [line.partition(":")[0] for line in keyring.read_text().splitlines()]
@@ -336,11 +342,93 @@ async def test_server_does_not_start_without_its_key(tmp_path: Path) -> None:
         warnings = [line["event"] for line in server.log if line["level"] == "warning"]
 
     assert ["keyring.created", "server.started"] == events
-    words = f"tidings-server: the database needs the key {key_id}, but the keyring {keyring} cannot be read: No such"
+    words = f"tidings-server: the database needs the key {key_id}, and no keyring can be read: the keyring {keyring} "
     assert (1, "") == (said.code, said.out)
     assert said.err.startswith(words)
     assert 1 == said.err.count("\n")
     assert ["keyring.open_to_others"] == warnings
+
+
+async def test_key_that_is_given_as_a_file_is_not_printed(tmp_path: Path) -> None:
+    """By none of the commands: what they say ends up in a log."""
+    database, given = ("--database", tmp_path / "tidings.db"), {"TIDINGS_KEYRING": KEYS.strip()}
+
+    said = [
+        await run("serve", "--listen", "127.0.0.1:0", *database, **given),
+        await run("key", "new", *database, **given),
+    ]
+
+    refused = "tidings-server: --keyring: that is a key, not a file: give it as TIDINGS_KEYRING_KEYS\n"
+    assert [Said(1, "", refused)] * 2 == said
+
+
+def cases() -> dict[str, tuple[Column, str]]:
+    """Return what is to be written where, by the uid of the subscription that it is done to."""
+    every = [(column, value) for column in columns() for value in VALUES]
+    return {f"s-{number:03}": each for number, each in enumerate(every)}
+
+
+# Whoever gives a row another name beside a running server takes it away from what that server is about to add to it.
+NAMED_ANEW: Final = [uid for uid, (column, _) in cases().items() if column == ("subscriptions", "uid")]
+
+
+def damage(database: Path, uids: Iterable[str]) -> None:
+    """Do to each of these subscriptions what is to be done to it."""
+    for uid in uids:
+        column, value = cases()[uid]
+        column.set(database, value, uid=uid, other="other")
+
+
+def subscribe_all(database: Path, uids: Sequence[str], base: str) -> None:
+    """Make a database with the tests' keyring and subscriptions, each with secrets and a path of its own."""
+    default_path(database).write_text(KEYS)
+
+    def work(tx: Transaction) -> None:
+        sealing.prepare(tx, now_ms=NOW_MS)
+        for uid in uids:
+            revision = workspaces.bump_revision(tx, WORKSPACE.key)
+            secrets = {"url": f"{base}/{uid}", "headers": {"X-Team": HEADER}, "api_key": ApiKey("X-API-Key", API_KEY)}
+            subscriptions.insert(tx, subscription_of(uid, revision=revision, **secrets))
+
+    run_beside(database, work, keyring=KeyringText(KEYS))
+
+
+async def test_server_serves_on_whatever_is_written_into_rows(tmp_path: Path) -> None:
+    """Those beside them are sent to, before and after a start; all are listed; the damaged ones can be deleted."""
+    database = tmp_path / "tidings.db"
+    async with running_receiver() as receiver:
+        subscribe_all(database, ("other", "sound", *cases()), receiver.url.removesuffix("/hooks"))
+
+        def sound_count() -> int:
+            return len({each.headers["webhook-id"] for each in receiver.received if each.path == "/sound"})
+
+        async with running_process(database) as server:
+            await server.client.create_event_type()
+            await server.client.publish()
+            await eventually(lambda: 1 == sound_count())
+            damage(database, [uid for uid in cases() if uid not in NAMED_ANEW])
+
+            await server.client.publish()
+            await eventually(lambda: 2 == sound_count())
+            assert 0 == await server.stop()
+            damage(database, NAMED_ANEW)
+            await server.start()
+            await server.client.publish()
+            await eventually(lambda: 3 == sound_count())
+            found = {each.uid: each for each in await Tenant(server.client, WORKSPACE_ID).subscriptions()}
+            damaged = [each for each in found.values() if each.state_reason == "SECRETS_UNREADABLE"]
+            for each in damaged:
+                if each.name.rpartition("/")[2] == each.uid:
+                    await call(server.client, "DeleteSubscription", name=each.name)
+            await server.client.publish()
+            await eventually(lambda: 4 == sound_count())
+            assert 0 == await server.stop()
+
+    assert {"SECRETS_UNREADABLE"} == {
+        found[uid].state_reason for uid, (column, value) in cases().items() if value == "garbage" and column in SEALED
+    }
+    assert "" == found["sound"].state_reason
+    assert [] == [line["event"] for line in server.log if line["event"] == "server.failed"]
 
 
 def swap_headers(database: Path, one: str, two: str) -> None:
@@ -393,3 +481,12 @@ async def test_secrets_moved_between_subscriptions_are_not_used(tmp_path: Path) 
     assert {("FAILED_PRECONDITION", "STATE_CONFLICT")} == {(each.code, each.reason) for each in refusals}
     assert all("delete the subscription and create it anew" in each.message for each in refusals)
     assert ["sound", "two"] == [each.name.rpartition("/")[2] for each in remaining]
+
+
+async def test_empty_variable_for_keys_is_no_reason_to_make_some(tmp_path: Path) -> None:
+    """A secret that was not mounted must not end in a key beside the database."""
+    said = await run("serve", "--database", tmp_path / "tidings.db", TIDINGS_KEYRING_KEYS="")
+
+    assert 1 == said.code
+    assert "TIDINGS_KEYRING_KEYS holds no key" in said.err
+    assert not default_path(tmp_path / "tidings.db").exists()

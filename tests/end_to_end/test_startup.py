@@ -249,6 +249,8 @@ async def test_port_in_use_is_refused(tmp_path: Path) -> None:
         (["--listen", "127.0.0.1:65536"], "an address is host:port"),
         (["--listen", "unix:missing/socket"], "its folder does not exist"),
         (["--listen", "192.0.2.1:0", "--dev"], "cannot listen on 192.0.2.1:0"),
+        (["--metrics-listen", "foo"], '--metrics-listen: cannot serve metrics on "foo": an address is host:port or'),
+        (["--metrics-listen", "unix:/tmp/x"], '--metrics-listen: cannot serve metrics on "unix:/tmp/x": an address is'),
         (["--metrics-listen", "0.0.0.0:0"], "will not serve metrics on 0.0.0.0:0, where others can read them"),
         (
             ["--metrics-listen", "[::]:0", "--tls-cert", "server.pem", "--tls-key", "server.key"],
@@ -364,7 +366,7 @@ async def test_environment_variable_that_makes_no_sense_is_refused(tmp_path: Pat
         assert "Traceback" not in ended.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_signal_ends_an_idle_server_with_0(tmp_path: Path, number: signal.Signals) -> None:
     """At once: there is nothing to wait for."""
     async with running_process(tmp_path / "tidings.db") as server:

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from service.__main__ import main
+from service.storage.migrations import migrate
 from tests.harness import PARENT, Client, error_detail, eventually, read_rows, running_process
 from tidings.v1.notifications_pb2 import ListEventsRequest, WatchNotificationsRequest
 from tidings.v1.publishing_pb2 import StreamPublishRequest
@@ -246,6 +247,37 @@ def test_what_cannot_be_granted_is_refused_and_makes_no_database(
     assert [] == list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("token", "create", "--scope", "publish", *IN_MAIN),
+        ("token", "list", "--json"),
+        ("token", "revoke", "x"),
+        ("identity", "create", "cn:orders", "--scope", "publish", "--all"),
+        ("identity", "list"),
+        ("identity", "revoke", "cn:orders"),
+    ],
+    ids=" ".join,
+)
+def test_damaged_database_is_said_to_be_damaged(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """In a sentence, with what to do; and no token is printed that is not stored."""
+    path = tmp_path / "tidings.db"
+    migrate(path)
+    pages = [
+        row["rootpage"] for row in read_rows(path, "SELECT rootpage FROM sqlite_master WHERE tbl_name = 'credentials'")
+    ]
+    content = bytearray(path.read_bytes())
+    for page in pages:
+        content[(page - 1) * 4_096 : page * 4_096] = b"\xa5" * 4_096
+    path.write_bytes(content)
+
+    said = CliRunner().invoke(main, (*arguments, "--database", str(path)))
+
+    assert (1, "") == (said.exit_code, said.stdout)
+    assert f"tidings-server: the database {path} is damaged" in said.stderr
+    assert 1 == said.stderr.count("\n")
+
+
 def test_workspace_has_no_more_tokens_than_the_environment_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,5 +288,5 @@ def test_workspace_has_no_more_tokens_than_the_environment_says(
     first, second = CliRunner().invoke(main, arguments), CliRunner().invoke(main, arguments)
 
     assert (0, 1) == (first.exit_code, second.exit_code)
-    assert "organizations/acme/workspaces/main may have 1 tokens, and has as many; revoke one" in second.stderr
+    assert "organizations/acme/workspaces/main may have at most 1 tokens, and has as many: revoke one" in second.stderr
     assert "" == second.stdout

@@ -15,6 +15,11 @@ DUMPS: Final = Path(__file__).parent
 RECEIVER: Final = "http://127.0.0.1:8080"
 """What subscriptions of a dump are to be sent to, in place of the receiver at the time."""
 
+SEALED_COLUMNS: Final = {"url": "url_rest", "headers": "headers", "api_key": "api_key_value"}
+MOVE: Final = """
+    UPDATE subscriptions SET url = :url, url_rest = :url_rest, headers = :headers, api_key_value = :api_key_value
+    WHERE uid = :uid
+"""
 HOUR_MS: Final = 3_600_000
 _TIME: Final = re.compile(r"\b1[789][0-9]{11}\b")
 _MADE_AT: Final = re.compile(r"^-- .* at ([0-9]+)$", re.M)
@@ -46,9 +51,14 @@ def write_keyring(database: Path) -> SealingKey:
 def move(connection: sqlite3.Connection, key: SealingKey, old: str, new: str) -> None:
     """Send to another receiver what is sealed for one, also where the text of the dump names the other one already."""
     for row in _sealed(connection):
-        rest = key.open(row["url_rest"], Label("url", row["uid"], old))
-        sealed = key.seal(rest, Label("url", row["uid"], new), rng=Random(row["uid"]))
-        connection.execute("UPDATE subscriptions SET url = ?, url_rest = ? WHERE uid = ?", (new, sealed, row["uid"]))
+        values = {"uid": row["uid"], "url": new}
+        for kind, column in SEALED_COLUMNS.items():
+            values[column] = row[column] and key.seal(
+                key.open(row[column], Label(kind, row["uid"], old)),
+                Label(kind, row["uid"], new),
+                rng=Random(f"{kind} {row['uid']}"),
+            )
+        connection.execute(MOVE, values)
     connection.commit()
 
 
@@ -68,4 +78,4 @@ def _sealed(connection: sqlite3.Connection) -> list[sqlite3.Row]:
     columns = {row["name"] for row in connection.execute("PRAGMA table_info (subscriptions)")}
     if "sealed_with" not in columns:
         return []
-    return connection.execute("SELECT uid, url, url_rest FROM subscriptions WHERE sealed_with IS NOT NULL").fetchall()
+    return connection.execute("SELECT * FROM subscriptions WHERE sealed_with IS NOT NULL").fetchall()

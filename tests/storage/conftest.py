@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 
+from service.storage import schema
 from service.storage.database import Database, FatalStorageError
+from service.storage.dialect import Dialect, render
+from service.storage.sealer import Sealer
 from service.storage.sqlite import SqliteDatabase
+from tests.storage.psql import PsqlTransaction
 from tests.storage.works import Open
 
 
@@ -69,6 +73,11 @@ class Postgres:
         done = subprocess.run(command, capture_output=True, text=True, check=True, user=_user(), cwd="/")
         return [line for line in done.stderr.splitlines() if " ERROR: " in line]
 
+    def begin(self, sealer: Sealer) -> PsqlTransaction:
+        """Begin a transaction, beside others."""
+        command = [str(self.binaries / "psql"), "--no-psqlrc", "--csv", "--host", str(self.socket_folder)]
+        return PsqlTransaction([*command, "--dbname", "postgres"], user=_user(), sealer=sealer)
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
@@ -94,6 +103,23 @@ def postgres() -> Iterator[Postgres]:
             _run(binaries / "pg_ctl", "stop", "--mode", "immediate", "--pgdata", folder / "data")
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def script(postgres: Postgres) -> Iterator[Path]:
+    """Where to write an SQL script that the server's user can read."""
+    path = postgres.socket_folder / f"script-{os.getpid()}.sql"
+    yield path
+    path.unlink()
+
+
+@pytest.fixture
+def prepared_schema(postgres: Postgres, script: Path) -> Postgres:
+    """The server, with an empty database that has today's tables."""
+    tables = [render(each, Dialect.POSTGRES) for each in (*schema.V1, *schema.V2, *schema.V3, *schema.V4)]
+    script.write_text("DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n" + ";\n".join(tables) + ";\n")
+    assert [] == [line for line in postgres.run(script) if "does not exist" not in line]
+    return postgres
 
 
 def _binaries() -> Path | None:

@@ -1,16 +1,21 @@
 """The file that a keyring is kept in."""
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Final
 
 import pytest
 
 from service.domain.keyring import KeyringInvalid
 from service.storage.keyring_file import KeyringFile, KeyringText, default_path, keyring_source
 from tests.keys import KEYS
+from tests.storage.works import REPOSITORY
 
 
 @pytest.fixture
@@ -37,7 +42,9 @@ def test_keyring_that_was_named_is_not_made(tmp_path: Path, rng: Random) -> None
     """A name that is misspelt must not begin a new one."""
     file = KeyringFile(tmp_path / "a.keyring", rng=rng)
 
-    with pytest.raises(KeyringInvalid, match=r"the keyring .*a\.keyring cannot be read: No such file"):
+    with pytest.raises(
+        KeyringInvalid, match=r"there is no keyring .*a\.keyring: make one with `tidings-server key new --keyring"
+    ):
         file.begin()
 
     assert [] == os.listdir(tmp_path)
@@ -120,18 +127,113 @@ def test_file_that_makes_no_sense_is_refused_and_stays_as_it_is(
     assert before == (file.path.is_file() and file.path.read_bytes())
 
 
+ADD_KEYS: Final = """
+import sys
+from pathlib import Path
+from random import SystemRandom
+from service.domain.keyring import KeyringInvalid
+from service.storage.keyring_file import KeyringFile
+
+file = KeyringFile(Path(sys.argv[1]), rng=SystemRandom())
+sys.stdin.readline()
+for _ in range(60):
+    try:
+        print(file.add_key())
+    except KeyringInvalid as error:
+        assert "another command is writing it" in str(error), error
+"""
+
+
 def test_two_that_add_keys_at_once_do_not_lose_one(file: KeyringFile) -> None:
-    """The second is refused, also if the first was killed: what it left is for the operator to remove."""
-    file.add_key()
+    """Each of several processes is refused or its key is there; also the one that makes the file."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ADD_KEYS, file.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=REPOSITORY,
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+
+    said = [process.communicate()[0].split() for process in processes]
+
+    added = [key_id for each in said for key_id in each]
+    assert [0] * len(processes) == [process.returncode for process in processes]
+    assert added
+    assert sorted(added) == sorted(file.read())
+    assert [file.path.name] == os.listdir(file.path.parent)
+
+
+def test_key_is_not_added_while_another_command_adds_one(file: KeyringFile) -> None:
+    """Nor after one was killed: what it left is for the operator to remove. Reading is no matter."""
+    first = file.add_key()
     partial = file.path.with_name("a.keyring.partial")
     partial.touch()
 
     with pytest.raises(KeyringInvalid, match=r"a\.keyring\.partial is there: another command is writing it"):
         file.add_key()
 
+    assert [first] == list(file.begin())
     partial.unlink()
     file.add_key()
     assert 2 == len(list(file.read()))
+
+
+KILLED: Final = """
+import os, signal, sys
+from pathlib import Path
+from random import SystemRandom
+from service.storage.keyring_file import KeyringFile
+
+def kill(event, arguments):
+    # What is opened by its descriptor was created already, and is empty.
+    if event == sys.argv[2] and (event != "open" or isinstance(arguments[0], int)):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(kill)
+KeyringFile(Path(sys.argv[1]), rng=SystemRandom(), may_be_made=True).begin()
+"""
+
+
+@pytest.mark.parametrize("event", ["open", "os.link"], ids=["empty", "written"])
+def test_first_start_that_was_killed_is_in_nobodys_way(file: KeyringFile, event: str) -> None:
+    """A keyring gets its name once it is complete."""
+    killed = subprocess.run([sys.executable, "-c", KILLED, file.path, event], check=False, cwd=REPOSITORY)
+    assert -signal.SIGKILL == killed.returncode
+
+    made = file.begin()
+
+    assert file.was_made
+    assert list(made) == list(file.read())
+
+
+def test_first_keyring_does_not_replace_one_that_was_made_meanwhile(tmp_path: Path) -> None:
+    """Whoever comes second uses that one, or adds to it."""
+    path = tmp_path / "a.keyring"
+
+    class Meanwhile(Random):
+        """Has another process make the keyring just before this one does."""
+
+        def getrandbits(self, k: int) -> int:
+            if not path.exists():
+                path.write_text(KEYS)
+            return super().getrandbits(k)
+
+    second = KeyringFile(path, rng=Meanwhile(2), may_be_made=True)
+    begun = list(second.begin())
+    path.unlink()
+
+    added = second.add_key()
+
+    assert (["first"], False) == (begun, second.was_made)
+    assert ["first", added] == list(second.read())
+    assert [path.name] == os.listdir(tmp_path)
 
 
 def test_folder_that_is_not_there_is_named(tmp_path: Path, rng: Random) -> None:
@@ -155,6 +257,28 @@ def test_keys_come_from_what_was_given_or_from_beside_the_database(tmp_path: Pat
     assert tmp_path / "named" == named.path
     assert isinstance(given, KeyringText)
     assert ["first"] == list(given.read()) == list(given.begin())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [KEYS.strip(), KEYS, f"# mine\n{KEYS}{KEYS}", KEYS.strip()[:-1], KEYS[:-9], KEYS.strip().removeprefix("first:")],
+    ids=["line", "ended line", "lines", "no padding", "cut off", "without its id"],
+)
+def test_key_that_is_given_as_a_file_is_not_shown(tmp_path: Path, rng: Random, given: str) -> None:
+    """Whoever mistakes one variable for the other must not find their key in the log."""
+    with pytest.raises(KeyringInvalid) as caught:
+        keyring_source(tmp_path / "a.db", path=Path(given), keys=None, rng=rng)
+
+    assert "--keyring: that is a key, not a file: give it as TIDINGS_KEYRING_KEYS" == str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["k1", "run/secrets/k1:keyring", "C:keys/tidings.db.keyring", "a" * 44])
+def test_path_is_not_taken_for_a_key(tmp_path: Path, rng: Random, name: str) -> None:
+    """Also an odd one."""
+    source = keyring_source(tmp_path / "a.db", path=Path(name), keys=None, rng=rng)
+
+    assert isinstance(source, KeyringFile)
+    assert Path(name) == source.path
 
 
 def test_two_keyrings_are_refused(tmp_path: Path, rng: Random) -> None:

@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from service.storage import schema
 from service.storage.dialect import Dialect, for_postgres, render
+from service.storage.workspaces import LOCK_WORKSPACE
 from tests.storage.conftest import Postgres
 
 _STORAGE = Path(schema.__file__).parent
@@ -99,23 +99,6 @@ def _calls(tree: ast.Module) -> list[ast.Call]:
     ]
 
 
-@pytest.fixture
-def script(postgres: Postgres) -> Iterator[Path]:
-    """Where to write an SQL script that the server's user can read."""
-    path = postgres.socket_folder / f"script-{os.getpid()}.sql"
-    yield path
-    path.unlink()
-
-
-@pytest.fixture
-def prepared_schema(postgres: Postgres, script: Path) -> Postgres:
-    """The server, with an empty database that has today's tables."""
-    tables = [render(each, Dialect.POSTGRES) for each in (*schema.V1, *schema.V2, *schema.V3, *schema.V4)]
-    script.write_text("DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n" + ";\n".join(tables) + ";\n")
-    assert [] == [line for line in postgres.run(script) if "does not exist" not in line]
-    return postgres
-
-
 def test_postgres_accepts_every_statement(prepared_schema: Postgres, script: Path) -> None:
     """The schema and each statement constant are valid PostgreSQL, types included."""
     statements = all_statements()
@@ -129,6 +112,28 @@ def test_a_statement_that_postgres_refuses_is_reported_by_name(prepared_schema: 
     statements = {"good": "SELECT 1", "bad": "SELECT\n  nothing FROM nowhere", "also_good": "SELECT :a::TEXT"}
 
     assert {"bad": 'relation "nowhere" does not exist'} == refused(prepared_schema, statements, script)
+
+
+def test_works_that_lock_a_workspace_take_turns_on_postgres(prepared_schema: Postgres, script: Path) -> None:
+    """Whether it has a row already or not; those of other workspaces go on."""
+    prepare = f"PREPARE lock_it AS {for_postgres(LOCK_WORKSPACE).text.strip()};\n"
+    other = script.with_suffix(".other.sql")
+    other.write_text(
+        f"{prepare}SET lock_timeout = '1s';\n"
+        + "".join(f"EXECUTE lock_it('acme/{name}');\n" for name in ("old", "new", "free"))
+    )
+    psql = f"{prepared_schema.binaries / 'psql'} --no-psqlrc --quiet --host {prepared_schema.socket_folder}"
+    script.write_text(
+        f"{prepare}EXECUTE lock_it('acme/old');\nBEGIN;\nEXECUTE lock_it('acme/old');\nEXECUTE lock_it('acme/new');\n"
+        f"\\! {psql} --dbname postgres --file {other}\nCOMMIT;\n"
+    )
+
+    errors = prepared_schema.run(script)
+    other.unlink()
+
+    waited = "ERROR:  canceling statement due to lock timeout"
+    line = prepare.count("\n") + 2
+    assert [f"psql:{other}:{line}: {waited}", f"psql:{other}:{line + 1}: {waited}"] == errors
 
 
 @pytest.mark.parametrize("module", _MODULES)

@@ -73,7 +73,7 @@ async def test_first_start_makes_a_keyring_and_the_next_one_needs_it(open_databa
     with pytest.raises(OpenError) as caught:
         open_database()
 
-    assert f"the database needs the key {key_id}, but the keyring {keyring} cannot be read: No such" in str(
+    assert f"needs the key {key_id}, and no keyring can be read: the keyring {keyring} cannot be read: No such" in str(
         caught.value
     )
     assert not keyring.exists()
@@ -92,14 +92,23 @@ async def test_keyring_that_was_prepared_is_used_with_its_last_key(open_database
     assert not default_path(other).exists()
 
 
+NO_KEYRING: Final = "the database needs the key first, and no keyring can be read: TIDINGS_KEYRING_KEYS"
+
+
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
         (SECOND, "the database needs the key first, and TIDINGS_KEYRING_KEYS does not hold it"),
         (OTHER_FIRST, "the key first of TIDINGS_KEYRING_KEYS is not the one of that id that has sealed this database"),
-        ("", "the database needs the key first, but TIDINGS_KEYRING_KEYS holds no key"),
-        (KEYS[:-6], "the database needs the key first, but TIDINGS_KEYRING_KEYS, line 1: the key first is not base64"),
-        ("nonsense", "the database needs the key first, but TIDINGS_KEYRING_KEYS, line 1: must be <key id>:"),
+        ("", f"{NO_KEYRING} holds no key"),
+        (
+            KEYS[:-6],
+            f"{NO_KEYRING}, line 1: the key first is not base64",
+        ),
+        (
+            "nonsense",
+            f"{NO_KEYRING}, line 1: must be <key id>:",
+        ),
     ],
     ids=["missing", "another", "empty", "truncated", "nonsense"],
 )
@@ -282,5 +291,7 @@ async def test_command_without_a_keyring_reads_nothing_sealed(open_database: Ope
     """And says so, rather than what is sealed."""
     await subscribe(open_database(keyring=FIRST_KEYS), subscription_of("a"))
 
-    with pytest.raises(FatalStorageError, match="the database needs the key first, but no keyring was given"):
+    with pytest.raises(
+        FatalStorageError, match="the database needs the key first, and no keyring can be read: no keyring was given"
+    ):
         run_beside(path, lambda tx: subscriptions.find_by_uid(tx, ["a"]))

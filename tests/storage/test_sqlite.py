@@ -19,7 +19,7 @@ from typing import Any, Final
 import pytest
 
 from service.domain.errors import StorageUnavailable
-from service.storage.database import FatalStorageError, OpenError, Transaction
+from service.storage.database import FatalStorageError, Long, OpenError, Transaction
 from service.storage.migrations import migrate
 from service.storage.sqlite import SqliteDatabase, run_beside
 from service.storage.sqlite_connections import SqliteReader, SqliteWriter, WorkResult
@@ -608,3 +608,20 @@ def test_failed_start_leaves_nothing_beside_a_file_that_is_not_ours(path: Path, 
         open_it(path)
 
     assert [path.name] == os.listdir(path.parent)
+
+
+async def test_short_reads_do_not_wait_for_long_ones(open_database: Open) -> None:
+    """However many there are of these: at most half of the readers are taken by them."""
+    database, go_on = open_database(), threading.Event()
+
+    def hold(_: Transaction) -> None:
+        assert go_on.wait(WAIT_S)
+
+    long_ones = [asyncio.create_task(database.read(Long(hold))) for _ in range(10)]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(WAIT_S / 2):
+            assert [[]] * 10 == [await database.read(names) for _ in range(10)]
+    finally:
+        go_on.set()
+        await asyncio.gather(*long_ones)

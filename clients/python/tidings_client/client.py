@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack
 
 import grpc
 import grpc.aio
@@ -89,25 +90,10 @@ class AsyncClient:
         await self.close()
 
 
-def connect(
-    target: str,
-    *,
-    token: str | None = None,
-    tls: bool | None = None,
-    root_certificates: bytes | None = None,
-    certificate_chain: bytes | None = None,
-    private_key: bytes | None = None,
-    allow_plaintext_token: bool = False,
-    timeout_s: float = TIMEOUT_S,
-) -> Client:
-    """Return a client of the server at `target`. Connects with the first call, and again whenever it must.
-
-    A request without a request_id gets one, so that it can be repeated: what ends with UNAVAILABLE, and reads or has a
-    request_id, is sent up to four times more, within its deadline. A call that you repeat yourself, and the items of a
-    StreamPublish, need request_ids of your own: only you know what is the same.
+class ConnectOptions(TypedDict, total=False):
+    """How to connect.
 
     Args:
-        target: `host:port`, `[ipv6]:port` or `unix:path`.
         token: `tdg_<id>_<secret>`, sent with every call. A server without `--dev` needs it, or a certificate.
         tls: whether to encrypt. By default everywhere but on loopback and unix sockets.
         root_certificates: in PEM, which certificate authorities to trust. By default those that gRPC ships.
@@ -117,78 +103,79 @@ def connect(
         allow_plaintext_token: send the token also where everybody on the way can read it. Only for networks that
             encrypt by themselves, with `tls=False`.
         timeout_s: the deadline of a call with one response that has none of its own; a stream has none.
+    """
+
+    token: str | None
+    tls: bool | None
+    root_certificates: bytes | None
+    certificate_chain: bytes | None
+    private_key: bytes | None
+    allow_plaintext_token: bool
+    timeout_s: float
+
+
+def connect(target: str, **options: Unpack[ConnectOptions]) -> Client:
+    """Return a client of the server at `target`. Connects with the first call, and again whenever it must.
+
+    A request without a request_id gets one, so that it can be repeated: what ends with UNAVAILABLE, and reads or has a
+    request_id, is sent up to four times more, within its deadline. A call that you repeat yourself, and the items of a
+    StreamPublish, need request_ids of your own: only you know what is the same.
+
+    Args:
+        target: `host:port`, `[ipv6]:port` or `unix:path`.
+        options: see `ConnectOptions`.
 
     Raises:
         ValueError: the token would be sent unencrypted over a network, or cannot be one; a certificate without its key,
             or the other way round, or without TLS.
     """
-    credentials = _credentials(
-        target,
-        tls=tls,
-        token=token,
-        root_certificates=root_certificates,
-        certificate_chain=certificate_chain,
-        private_key=private_key,
-        allow_plaintext_token=allow_plaintext_token,
-    )
+    connection = _Connection(target, **options)
+    credentials = connection.credentials()
     if credentials is None:
-        channel = grpc.insecure_channel(target, _options())
+        channel = grpc.insecure_channel(target, _channel_options())
     else:
-        channel = grpc.secure_channel(target, credentials, _options())
-    return Client(grpc.intercept_channel(channel, Outgoing(token, timeout_s)))
+        channel = grpc.secure_channel(target, credentials, _channel_options())
+    return Client(grpc.intercept_channel(channel, Outgoing(connection.token, connection.timeout_s)))
 
 
-def connect_async(
-    target: str,
-    *,
-    token: str | None = None,
-    tls: bool | None = None,
-    root_certificates: bytes | None = None,
-    certificate_chain: bytes | None = None,
-    private_key: bytes | None = None,
-    allow_plaintext_token: bool = False,
-    timeout_s: float = TIMEOUT_S,
-) -> AsyncClient:
+def connect_async(target: str, **options: Unpack[ConnectOptions]) -> AsyncClient:
     """Return a client for asyncio; see `connect`. Call it inside the event loop that is to use it."""
-    credentials = _credentials(
-        target,
-        tls=tls,
-        token=token,
-        root_certificates=root_certificates,
-        certificate_chain=certificate_chain,
-        private_key=private_key,
-        allow_plaintext_token=allow_plaintext_token,
-    )
-    interceptors = AsyncOutgoing.of_every_kind(token, timeout_s)
+    connection = _Connection(target, **options)
+    credentials = connection.credentials()
+    interceptors = AsyncOutgoing.of_every_kind(connection.token, connection.timeout_s)
     if credentials is None:
-        return AsyncClient(grpc.aio.insecure_channel(target, _options(), interceptors=interceptors))
-    return AsyncClient(grpc.aio.secure_channel(target, credentials, _options(), interceptors=interceptors))
+        return AsyncClient(grpc.aio.insecure_channel(target, _channel_options(), interceptors=interceptors))
+    return AsyncClient(grpc.aio.secure_channel(target, credentials, _channel_options(), interceptors=interceptors))
 
 
-def _credentials(
-    target: str,
-    *,
-    tls: bool | None,
-    token: str | None,
-    root_certificates: bytes | None,
-    certificate_chain: bytes | None,
-    private_key: bytes | None,
-    allow_plaintext_token: bool,
-) -> grpc.ChannelCredentials | None:
-    """Return what to encrypt a connection with; None for one that is not encrypted."""
-    if token is not None and not _TOKEN.fullmatch(token):
-        # gRPC would fail at the first call, and speak of metadata. A line end comes from reading a file.
-        raise ValueError("the token must be of visible ASCII characters, without spaces and line ends")
-    if (certificate_chain is None) != (private_key is None):
-        raise ValueError("certificate_chain and private_key need each other")
-    is_local = _is_local(target)
-    if not is_local if tls is None else tls:
-        return grpc.ssl_channel_credentials(root_certificates, private_key, certificate_chain)
-    if certificate_chain is not None:
-        raise ValueError("a certificate is shown over TLS only; on this machine that is used with tls=True")
-    if token is not None and not is_local and not allow_plaintext_token:
-        raise ValueError(f"without TLS, everybody on the way to {target} could read the token")
-    return None
+@dataclass(frozen=True, slots=True, repr=False)
+class _Connection:
+    """Where to connect to, and how; see `ConnectOptions`. Not shown, for there are secrets in it."""
+
+    target: str
+    token: str | None = None
+    tls: bool | None = None
+    root_certificates: bytes | None = None
+    certificate_chain: bytes | None = None
+    private_key: bytes | None = None
+    allow_plaintext_token: bool = False
+    timeout_s: float = TIMEOUT_S
+
+    def credentials(self) -> grpc.ChannelCredentials | None:
+        """Return what to encrypt with; None where nothing is encrypted."""
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            # gRPC would fail at the first call, and speak of metadata. A line end comes from reading a file.
+            raise ValueError("the token must be of visible ASCII characters, without spaces and line ends")
+        if (self.certificate_chain is None) != (self.private_key is None):
+            raise ValueError("certificate_chain and private_key need each other")
+        is_local = _is_local(self.target)
+        if not is_local if self.tls is None else self.tls:
+            return grpc.ssl_channel_credentials(self.root_certificates, self.private_key, self.certificate_chain)
+        if self.certificate_chain is not None:
+            raise ValueError("a certificate is shown over TLS only; on this machine that is used with tls=True")
+        if self.token is not None and not is_local and not self.allow_plaintext_token:
+            raise ValueError(f"without TLS, everybody on the way to {self.target} could read the token")
+        return None
 
 
 def _is_local(target: str) -> bool:
@@ -202,7 +189,7 @@ def _is_local(target: str) -> bool:
         return False
 
 
-def _options() -> Sequence[tuple[str, Any]]:
+def _channel_options() -> Sequence[tuple[str, Any]]:
     methods = [{"service": method.containing_service.full_name, "method": method.name} for method in _repeatable()]
     return (
         ("grpc.service_config", json.dumps({"methodConfig": [{"name": methods, "retryPolicy": _RETRIES}]})),

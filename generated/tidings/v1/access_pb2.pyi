@@ -15,4 +15,7 @@ scope: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, 
 """The scope that a caller must have been granted to call this method: publish, subscriptions.read,
 subscriptions.write, event_types.read, event_types.write, notifications.read or notifications.write. Without it the
 answer is PERMISSION_MISSING. A method that declares none is denied to everybody.
+
+subscriptions.write is answered with the whole subscription, so it reads what it changes. Whoever has it can have
+what is sent to a receiver, its API key included, sent to another URL.
 """

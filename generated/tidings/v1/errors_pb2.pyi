@@ -86,9 +86,10 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     google.rpc.ResourceInfo stand beside it. The message of the status alone is enough for a person: it names the field,
     the value and what is allowed.
 
-    There are three exceptions. INTERNAL, a fault of the server, carries a google.rpc.RequestInfo, whose request_id is
+    There are four exceptions. INTERNAL, a fault of the server, carries a google.rpc.RequestInfo, whose request_id is
     the call_id in the server's log. RESOURCE_EXHAUSTED without details comes from gRPC itself, for a message over 8 MiB
-    or metadata over its limit: the same request fails again. CANCELLED may end calls that arrive as a server stops: it
+    or metadata over its limit: the same request fails again. UNIMPLEMENTED without details comes from gRPC, too, for a
+    request that was compressed: send it uncompressed. CANCELLED may end calls that arrive as a server stops: it
     means "unknown", as UNAVAILABLE does.
     """
 

@@ -212,7 +212,7 @@ class Event(_message.Message):
     def json_object(self) -> _struct_pb2.Struct:
         """JSON for people at a terminal. It is turned into JSON text once, keys sorted and whole numbers without a
         fraction, and is then like `json`. Numbers of 2^53 and more, which a Struct cannot hold exactly, are refused: use
-        `json`.
+        `json`. At most 10,000 values; each byte counts 128 times in the workspace's bytes per second.
         """
 
     @_builtins.property

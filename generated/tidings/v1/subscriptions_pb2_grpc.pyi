@@ -77,7 +77,8 @@ class SubscriptionServiceStub:
     """Deletes a subscription. It matches nothing from now on, and its pending notifications are cancelled. Its history
     stays; a new subscription of the same id does not inherit it.
 
-    Errors: INVALID_FIELD; RESOURCE_NOT_FOUND unless allow_missing; ETAG_MISMATCH.
+    Errors: INVALID_FIELD; RESOURCE_NOT_FOUND unless allow_missing, and always in a workspace that is not yours;
+    ETAG_MISMATCH.
 
     Example:
     {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "allow_missing": true}
@@ -165,7 +166,8 @@ class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
     """Deletes a subscription. It matches nothing from now on, and its pending notifications are cancelled. Its history
     stays; a new subscription of the same id does not inherit it.
 
-    Errors: INVALID_FIELD; RESOURCE_NOT_FOUND unless allow_missing; ETAG_MISMATCH.
+    Errors: INVALID_FIELD; RESOURCE_NOT_FOUND unless allow_missing, and always in a workspace that is not yours;
+    ETAG_MISMATCH.
 
     Example:
     {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "allow_missing": true}
@@ -275,7 +277,8 @@ class SubscriptionServiceServicer:
         """Deletes a subscription. It matches nothing from now on, and its pending notifications are cancelled. Its history
         stays; a new subscription of the same id does not inherit it.
 
-        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND unless allow_missing; ETAG_MISMATCH.
+        Errors: INVALID_FIELD; RESOURCE_NOT_FOUND unless allow_missing, and always in a workspace that is not yours;
+        ETAG_MISMATCH.
 
         Example:
         {"name": "organizations/acme/workspaces/main/subscriptions/wallboard", "allow_missing": true}
