@@ -1,5 +1,6 @@
 """Certificates for tests of TLS: what trustme does not make, and files of them."""
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -90,3 +91,20 @@ def encrypted(key_pem: bytes) -> bytes:
     """Return a key that needs a passphrase."""
     key = load_pem_private_key(key_pem, password=None)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"passphrase"))
+
+
+def with_unsupported_curve(certificate: bytes) -> bytes:
+    """Return a certificate of P-256 as one of SM2 (GB/T 32918), which grpc's TLS does not have."""
+    return _altered(certificate, bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a811ccf5501822d"))
+
+
+def with_unknown_version(certificate: bytes) -> bytes:
+    """Return a certificate as one of a version that there is not (RFC 5280, 4.1.2.1)."""
+    return _altered(certificate, b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09")
+
+
+def _altered(certificate: bytes, old: bytes, new: bytes) -> bytes:
+    """Change some bytes of a certificate. Its signature does not fit any more."""
+    der = ssl.PEM_cert_to_DER_cert(certificate.decode())
+    assert 1 == der.count(old)
+    return ssl.DER_cert_to_PEM_cert(der.replace(old, new)).encode()

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 0, 1, 3, 4, 6, 7, 9
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS = 0x1, 0x1, 0x4
 NO_ERROR, SETTINGS_TIMEOUT, REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM = 0, 4, 7, 8, 11
 FRAME_BYTES_MAX = 16_384
 _LAST = b"the last"
 _INT7_MAX = 127
+_WINDOW_BYTES = 65_535
+_INITIAL_WINDOW_SIZE = 4
 _PATIENCE_S = 30
 
 
@@ -59,10 +61,11 @@ def header_frames(stream: int, block: bytes) -> bytes:
     return frame(HEADERS, stream, first) + middle + frame(CONTINUATION, stream, rest[-1], flags=END_HEADERS)
 
 
-def data_frames(stream: int, data: bytes) -> bytes:
-    """Return data that ends the stream, in as many frames as it needs."""
+def data_frames(stream: int, data: bytes, *, ends: bool = True) -> bytes:
+    """Return data in as many frames as it needs; with it the stream ends."""
     parts = [data[at : at + FRAME_BYTES_MAX] for at in range(0, len(data), FRAME_BYTES_MAX)]
-    return b"".join(frame(DATA, stream, part) for part in parts) + frame(DATA, stream, flags=END_STREAM)
+    last = frame(DATA, stream, flags=END_STREAM) if ends else b""
+    return b"".join(frame(DATA, stream, part) for part in parts) + last
 
 
 @dataclass
@@ -76,6 +79,11 @@ class Connection:
     resets: Counter[int] = field(default_factory=Counter)
     goaway: int | None = None
     heads: bytes = b""
+    # How much may be sent on each stream, and under 0 on all together, beyond what it may be at first.
+    windows: Counter[int] = field(default_factory=Counter)
+    window_at_first: int = _WINDOW_BYTES
+    # Streams that the other end has answered or reset.
+    ended: set[int] = field(default_factory=set)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     _answered: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -94,6 +102,18 @@ class Connection:
             if not self.closed.is_set():
                 await self._answered.wait()
 
+    async def fill(self, left: dict[int, memoryview]) -> bool:
+        """Send of what is left for each stream as much as the windows allow, and say whether that was anything."""
+        has_sent = False
+        for stream in left.keys() - self.ended:
+            size = min(len(left[stream]), self.window_at_first + self.windows[stream], _WINDOW_BYTES + self.windows[0])
+            if size > 0:
+                part, left[stream] = left[stream][:size], left[stream][size:]
+                self.windows.subtract({stream: size, 0: size})
+                await self.send(data_frames(stream, bytes(part), ends=False))
+                has_sent = True
+        return has_sent
+
     @property
     def is_closed(self) -> bool:
         """Whether the other end, or nobody, listens."""
@@ -104,13 +124,16 @@ class Connection:
         try:
             while True:
                 start = await self.reader.readexactly(9)
-                self._note(start[3], start[4], await self.reader.readexactly(int.from_bytes(start[:3])))
+                payload = await self.reader.readexactly(int.from_bytes(start[:3]))
+                self._note(start[3], start[4], int.from_bytes(start[5:]), payload)
         except (asyncio.IncompleteReadError, ConnectionError):
             self.closed.set()
             self._answered.set()
 
-    def _note(self, kind: int, flags: int, payload: bytes) -> None:
+    def _note(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
         self.frames[kind] += 1
+        if kind == RST_STREAM or (kind in (DATA, HEADERS) and flags & END_STREAM):
+            self.ended.add(stream)
         match kind:
             case 1:
                 # Enough to see how calls ended.
@@ -118,11 +141,19 @@ class Connection:
             case 3:
                 self.resets[int.from_bytes(payload)] += 1
             case 4 if self.acknowledges and not flags & ACK:
+                self._note_settings(payload)
                 self.writer.write(frame(SETTINGS, 0, flags=ACK))
             case 6 if flags & ACK and payload == _LAST:
                 self._answered.set()
             case 7:
                 _, self.goaway = struct.unpack(">II", payload[:8])
+            case 8:
+                self.windows[stream] += int.from_bytes(payload)
+
+    def _note_settings(self, payload: bytes) -> None:
+        for identifier, value in struct.iter_unpack(">HI", payload):
+            if identifier == _INITIAL_WINDOW_SIZE:
+                self.window_at_first = value
 
 
 @asynccontextmanager

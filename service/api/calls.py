@@ -4,6 +4,8 @@ Handlers are methods of generated servicers. They take parsed messages, return o
 `CallerError`; a response stream is an async generator. Everything that grpc.aio gets wrong on the way is dealt with
 here, once, so that handlers need not know:
 
+- A unary method's message is read as a whole before its handler is called, whoever sends it. So to grpc.aio all methods
+  are streams of requests, and the message is read once it is known who calls: see `arrivals`.
 - Messages that do not parse and responses that do not serialise fail as UNKNOWN with the exception's text, outside of
   any handler. So grpc.aio is handed bytes both ways, and both steps happen in `methods`.
 - A CancelledError that escapes a handler leaves the client waiting for ever, unless this call is what was cancelled.
@@ -19,42 +21,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import grpc
-import structlog
 
+from service.api.arrivals import draining
 from service.api.authentication import Authentication
-from service.api.callers import Caller, current_holder, set_caller
-from service.api.errors import Status, internal_status, status_of
-from service.api.limits import Admission, CallLimits
+from service.api.call_records import Call
+from service.api.callers import current_holder, set_caller
+from service.api.errors import status_of
+from service.api.limits import CallLimits
 from service.api.methods import Context, Handler, Method, RefusedMethod, method_of, unknown_method
+from service.api.validity import while_valid
 from service.domain.clock import Clock
-from service.domain.errors import CallerError, Draining, ErrorReason
+from service.domain.errors import CallerError
 from service.domain.ids import Ids
 
 OnFinished: TypeAlias = "Callable[[str, str, str | None, float], None]"
 """Takes a call's method, code, reason if it has one, and seconds. UNKNOWN_METHOD stands for what the client made up."""
 
-_log = structlog.stdlib.get_logger()
-
 # How long a stream's client may leave a message unread once the server shuts down.
 _LAST_MESSAGE_S = 1.0
 
-# How often it is asked whether a stream's credential still counts. With the time for which one is kept, and that of a
-# read, less than the 5 s in which a revocation is effective.
-_CHECKED_EVERY_S = 2.0
-
 UNKNOWN_METHOD = "unknown"
-
-_HANDLER_OF_KIND = {
-    (False, False): grpc.unary_unary_rpc_method_handler,
-    (False, True): grpc.unary_stream_rpc_method_handler,
-    (True, False): grpc.stream_unary_rpc_method_handler,
-    (True, True): grpc.stream_stream_rpc_method_handler,
-}
 
 
 class Calls(grpc.aio.ServerInterceptor):
@@ -64,7 +53,7 @@ class Calls(grpc.aio.ServerInterceptor):
         clock: measures how long calls take.
         ids: makes the call ids that an INTERNAL error shares with the log.
         authentication: says who calls.
-        limits: refuses what would be too much at once, before it is parsed.
+        limits: refuses what would be too much at once, before it is read or, for its size, parsed.
         request_bytes_max: the largest request message, in bytes; a larger one is refused as PAYLOAD_TOO_LARGE. The
             server's own limit must be above it, for grpc answers RESOURCE_EXHAUSTED.
         on_finished: told of every call, once its response has left.
@@ -97,10 +86,12 @@ class Calls(grpc.aio.ServerInterceptor):
     def drain(self) -> None:
         """Answer new calls with UNAVAILABLE, reason DRAINING, from now on. Health and reflection still answer.
 
-        A stream whose client does not read is given up, for it could never be told.
+        A stream whose client does not read is given up, for it could never be told; and so is a request that does not
+        come.
         """
         if not self.draining.is_set():
             self.draining.set()
+            self._limits.arrivals.drain()
             for writing in self._writing:
                 writing.reschedule(self._last_message_due_s())
 
@@ -129,23 +120,26 @@ class Calls(grpc.aio.ServerInterceptor):
         return known[1]
 
     def _guard(self, method: Method | RefusedMethod) -> Handler:
-        async def guarded(request: Any, context: Context) -> bytes | None:
-            return await self._run(method, request, context)
+        async def guarded(messages: AsyncIterator[bytes], context: Context) -> bytes | None:
+            return await self._run(method, messages, context)
 
-        return _HANDLER_OF_KIND[method.request_streaming, method.response_streaming](guarded)
+        if method.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(guarded)
+        return grpc.stream_unary_rpc_method_handler(guarded)
 
-    async def _run(self, method: Method | RefusedMethod, request: Any, context: Context) -> bytes | None:
+    async def _run(
+        self, method: Method | RefusedMethod, messages: AsyncIterator[bytes], context: Context
+    ) -> bytes | None:
         call = self._begin(method, context)
         try:
             if self.draining.is_set() and not method.is_infrastructure:
-                raise _draining()
+                raise draining()
             await self._authorize(call, context)
-            self._admit(call, request)
-            response = await self._respond(call, request, context)
+            response = await self._respond(call, await self._request(call, messages, context), context)
         except CallerError as error:
             status = status_of(error)
         except _NotRead:
-            status = status_of(_draining())
+            status = status_of(draining())
             # Its client would have to read what came before, so nobody waits for the end of this call.
             self._leave(call)
         except grpc.aio.BaseError:
@@ -162,10 +156,15 @@ class Calls(grpc.aio.ServerInterceptor):
         else:
             call.code = grpc.StatusCode.OK
             return response
-        call.code, call.reason = status.code, status.reason
-        return await context.abort(status.code, status.message, status.trailing_metadata)
+        try:
+            return await context.abort(status.code, status.message, status.trailing_metadata)
+        except grpc.aio.AbortError:
+            # Told to the client. One that is gone was told nothing, and perhaps made no mistake: a message that was
+            # broken off looks like none.
+            call.code, call.reason = status.code, status.reason
+            raise
 
-    async def _authorize(self, call: _Call, context: Context) -> None:
+    async def _authorize(self, call: Call, context: Context) -> None:
         """Find out who calls, and refuse who may not call this method.
 
         Raises:
@@ -177,38 +176,33 @@ class Calls(grpc.aio.ServerInterceptor):
         set_caller(call.caller)
         call.method.check_access(call.caller.grant)
 
-    async def _respond(self, call: _Call, request: Any, context: Context) -> bytes | None:
+    async def _request(self, call: Call, messages: AsyncIterator[bytes], context: Context) -> Any:
+        """Return the one message of a call, or those of its stream as they come.
+
+        Raises:
+            QuotaExceeded, InvalidField, Draining: the call is not admitted, or its message does not come.
+        """
+        method, arrivals = call.method, self._limits.arrivals
+        if isinstance(method, RefusedMethod):
+            return messages
+        if method.is_infrastructure:
+            if method.request_streaming:
+                return arrivals.questions(context, call.peer)
+            return await arrivals.question(context, call.peer)
+        holder = current_holder()
+        call.admission = self._limits.admit(method.name, is_stream=method.is_stream, holder=holder)
+        if method.request_streaming:
+            return messages
+        message = await arrivals.request(context, holder)
+        self._limits.weigh(call.admission, len(message))
+        return message
+
+    async def _respond(self, call: Call, request: Any, context: Context) -> bytes | None:
         if call.caller is None or call.caller.credential is None or not call.method.is_stream:
             return await call.method.respond(request, context, self._write, call.caller)
-        async with self._while_valid(call, call.caller):
+        # Its client may not read what came before, so nobody waits for the end of a call whose credential has ended.
+        async with while_valid(call.caller, self._authentication, on_invalid=lambda: self._leave(call)):
             return await call.method.respond(request, context, self._write, call.caller)
-
-    @asynccontextmanager
-    async def _while_valid(self, call: _Call, caller: Caller) -> AsyncIterator[None]:
-        """Break off what goes on inside once the caller's credential does not count any more."""
-        limit = asyncio.timeout(None)
-        checking = asyncio.create_task(self._until_invalid(caller, limit))
-        try:
-            async with limit:
-                yield
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            # Its client may not read what came before, so nobody waits for the end of this call.
-            self._leave(call)
-            raise await checking from None
-        finally:
-            checking.cancel()
-
-    async def _until_invalid(self, caller: Caller, limit: asyncio.Timeout) -> Exception:
-        """Wait until a credential does not count, or nobody can say whether it does; then end the limit."""
-        while True:
-            await asyncio.sleep(_CHECKED_EVERY_S)
-            try:
-                await self._authentication.check_again(caller)
-            except Exception as error:
-                limit.reschedule(asyncio.get_running_loop().time())
-                return error
 
     async def _write(self, context: Context, message: bytes) -> None:
         """Write a message of a stream, which takes as long as the client does not read.
@@ -229,9 +223,9 @@ class Calls(grpc.aio.ServerInterceptor):
     def _last_message_due_s(self) -> float:
         return asyncio.get_running_loop().time() + _LAST_MESSAGE_S
 
-    def _begin(self, method: Method | RefusedMethod, context: Context) -> _Call:
+    def _begin(self, method: Method | RefusedMethod, context: Context) -> Call:
         is_counted = not method.is_infrastructure
-        call = _Call(self._ids.new(), method, context.peer(), self._clock.monotonic_s(), is_counted)
+        call = Call(self._ids.new(), method, context.peer(), self._clock.monotonic_s(), is_counted)
         if call.is_counted:
             self._running += 1
             self._idle.clear()
@@ -239,16 +233,7 @@ class Calls(grpc.aio.ServerInterceptor):
         context.add_done_callback(lambda _: self._end(call))  # type: ignore[arg-type]  # typeshed forgot `Protocol`
         return call
 
-    def _admit(self, call: _Call, request: Any) -> None:
-        method = call.method
-        if method.is_infrastructure or isinstance(method, RefusedMethod):
-            return
-        request_bytes = 0 if method.request_streaming else len(request)
-        call.admission = self._limits.admit(
-            method.name, request_bytes=request_bytes, is_stream=method.is_stream, holder=current_holder()
-        )
-
-    def _end(self, call: _Call) -> None:
+    def _end(self, call: Call) -> None:
         if call.admission is not None:
             self._limits.release(call.admission)
         self._leave(call)
@@ -257,7 +242,7 @@ class Calls(grpc.aio.ServerInterceptor):
         method = call.method.name if call.method.is_known else UNKNOWN_METHOD
         self._on_finished(method, call.code.name, call.reason, duration_s)
 
-    def _leave(self, call: _Call) -> None:
+    def _leave(self, call: Call) -> None:
         """Count a call no more, if it still is."""
         if not call.is_counted:
             return
@@ -269,53 +254,6 @@ class Calls(grpc.aio.ServerInterceptor):
 
 class _NotRead(Exception):
     """A stream's client does not read, and the server shuts down."""
-
-
-def _draining() -> Draining:
-    return Draining("the server is shutting down; connect again and repeat the request")
-
-
-@dataclass(slots=True)
-class _Call:
-    """One RPC under way, and what came of it."""
-
-    id: str
-    method: Method | RefusedMethod
-    peer: str
-    started_s: float
-    # Whether it is one of those that a shutdown waits for.
-    is_counted: bool
-    # Who makes it, once that is known; nobody is asked for what is open to all.
-    caller: Caller | None = None
-    # What it is when the handler does not come to its end.
-    code: grpc.StatusCode = grpc.StatusCode.CANCELLED
-    reason: ErrorReason | None = None
-    failure: BaseException | None = None
-    # Once it is counted among those that are under way.
-    admission: Admission | None = None
-
-    def fail(self, failure: BaseException) -> Status:
-        """Keep a bug's or an outage's exception for the log, and return what the client may know of it."""
-        self.failure = failure
-        return internal_status(self.id)
-
-    def log(self, *, duration_s: float) -> None:
-        """Write the one line about this call."""
-        write = _log.debug if self.method.is_infrastructure else _log.info
-        cause: dict[str, BaseException] = {}
-        if self.failure is not None:
-            write, cause = _log.error, {"exc_info": self.failure}
-        write(
-            "rpc.finished",
-            method=self.method.name,
-            code=self.code.name,
-            reason=self.reason,
-            duration_ms=round(duration_s * 1000, 3),
-            call_id=self.id,
-            peer=self.peer,
-            caller=self.caller.actor.name if self.caller else None,
-            **cause,
-        )
 
 
 def is_being_cancelled() -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from service.api.arrivals import Arrivals
 from service.domain.errors import Quota, QuotaExceeded
 from service.quotas import OnRefused, refusals_told
 
@@ -54,13 +55,13 @@ class CallsMax:
                 return self.changes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admission:
     """A call that was counted in. `holder` is whose share it takes of what there is, None for nobody's."""
 
     method: str
-    request_bytes: int
     holder: str | None
+    request_bytes: int = 0
 
 
 class CallLimits:
@@ -70,32 +71,53 @@ class CallLimits:
 
     Args:
         on_refused: told of each call that is refused.
+        arrivals: others than the usual ones.
     """
 
-    def __init__(self, calls_max: CallsMax, *, on_refused: OnRefused = lambda _: None) -> None:
+    def __init__(
+        self,
+        calls_max: CallsMax,
+        *,
+        on_refused: OnRefused = lambda _: None,
+        arrivals: Arrivals | None = None,
+    ) -> None:
+        #: Waits for the requests of those that were admitted.
+        self.arrivals = arrivals or Arrivals(on_refused=on_refused)
         self._calls_max = calls_max
         self._on_refused = on_refused
         # Of all holders together, under None, and of each by its name.
         self._calls: Counter[tuple[str | None, str]] = Counter()
         self._request_bytes: Counter[str | None] = Counter()
 
-    def admit(self, method: str, *, request_bytes: int, is_stream: bool, holder: str | None) -> Admission:
-        """Count a call in. Each that was admitted is released once.
+    def admit(self, method: str, *, is_stream: bool, holder: str | None) -> Admission:
+        """Count a call in, before its request is read. Each that was admitted is released once.
 
         Raises:
-            QuotaExceeded: as many of this method are under way as may be, or as many bytes of requests: of all
-                together, or of the holder.
+            QuotaExceeded: as many of this method are under way as may be: of all together, or of the holder.
         """
         with refusals_told(self._on_refused):
             self._check_calls(method, holder, retry_after_s=_STREAMS_RETRY_AFTER_S if is_stream else _RETRY_AFTER_S)
-            self._check_bytes(request_bytes, holder)
-        admission = Admission(method, request_bytes, holder)
-        self._count(admission, 1)
-        return admission
+        for each in {None, holder}:
+            _add(self._calls, (each, method), 1)
+        return Admission(method, holder)
+
+    def weigh(self, admission: Admission, request_bytes: int) -> None:
+        """Count the bytes of an admitted call's request, until it is released. Once for each call.
+
+        Raises:
+            QuotaExceeded: as many bytes of requests are under way as may be: of all together, or of the holder.
+        """
+        with refusals_told(self._on_refused):
+            self._check_bytes(request_bytes, admission.holder)
+        admission.request_bytes = request_bytes
+        for holder in {None, admission.holder}:
+            _add(self._request_bytes, holder, request_bytes)
 
     def release(self, admission: Admission) -> None:
-        """Count a call out."""
-        self._count(admission, -1)
+        """Count a call out, with its bytes."""
+        for holder in {None, admission.holder}:
+            _add(self._calls, (holder, admission.method), -1)
+            _add(self._request_bytes, holder, -admission.request_bytes)
 
     def _check_calls(self, method: str, holder: str | None, *, retry_after_s: float) -> None:
         calls_max = self._calls_max.of(method)
@@ -138,17 +160,12 @@ class CallLimits:
                 retry_after_s=_RETRY_AFTER_S,
             )
 
-    def _count(self, admission: Admission, calls: int) -> None:
-        for holder in {None, admission.holder}:
-            self._add(self._calls, (holder, admission.method), calls)
-            self._add(self._request_bytes, holder, calls * admission.request_bytes)
 
-    @staticmethod
-    def _add(counter: Counter[K], key: K, amount: int) -> None:
-        counter[key] += amount
-        # Credentials come and go.
-        if not counter[key]:
-            del counter[key]
+def _add(counter: Counter[K], key: K, amount: int) -> None:
+    counter[key] += amount
+    # Credentials come and go.
+    if not counter[key]:
+        del counter[key]
 
 
 def _share(most: int) -> int:

@@ -187,6 +187,10 @@ def _options(limits: ConnectionLimits) -> tuple[tuple[str, int], ...]:
         # Otherwise a second server gets the same port, and half of the calls.
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", limits.receive_bytes_max),
+        # What is not read yet of a call would take 4 MiB, up to 128 on a fast network; so it takes 64 KiB. More of a
+        # large message is asked for with the message, so that costs the way there and back once; and one stream of
+        # small ones brings 64 KiB in that time, which is 64 MB a second where it takes 1 ms.
+        ("grpc.http2.bdp_probe", 0),
         # Some KiB of gzip become MiB of memory, for whoever asks, before it is known who that is.
         ("grpc.compression_enabled_algorithms_bitset", _UNCOMPRESSED),
         # Between a lower soft limit and this one grpc would refuse calls by chance.

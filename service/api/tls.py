@@ -16,7 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from cryptography.x509 import Certificate, load_pem_x509_certificates
+from cryptography.x509 import Certificate, InvalidVersion, load_pem_x509_certificates
 
 from service.domain.clock import Clock, rfc3339
 
@@ -120,7 +120,7 @@ class _Loaded:
 def _load(files: TlsFiles) -> _Loaded:
     chain_pem, key_pem = _read(files.certificate), _read(files.key)
     certificate, *_ = _certificates(files.certificate, chain_pem)
-    if _public_bytes(_private_key(files.key, key_pem)) != _public_bytes(certificate):
+    if _public_bytes(_private_key(files.key, key_pem)) != _certified(files.certificate, certificate):
         raise TlsError(f"the key in {files.key} is not that of the first certificate in {files.certificate}")
     authorities_pem = None
     if files.client_authorities is not None:
@@ -140,7 +140,7 @@ def _read(path: Path) -> bytes:
 def _certificates(path: Path, pem: bytes) -> list[Certificate]:
     try:
         return load_pem_x509_certificates(pem)
-    except ValueError as error:
+    except (ValueError, InvalidVersion) as error:
         raise TlsError(f"{path} holds no certificate in PEM, or one that is damaged") from error
 
 
@@ -155,6 +155,15 @@ def _private_key(path: Path, pem: bytes) -> _Key:
     if not isinstance(key, _Key):
         raise TlsError(f"the key in {path} must be an RSA key or one of an elliptic curve (ECDSA)")
     return key
+
+
+def _certified(path: Path, certificate: Certificate) -> bytes:
+    try:
+        return _public_bytes(certificate)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise TlsError(
+            f"the first certificate in {path} must be that of an RSA key or of one of an elliptic curve (ECDSA)"
+        ) from error
 
 
 def _public_bytes(holder: Certificate | _Key) -> bytes:

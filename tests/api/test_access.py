@@ -99,9 +99,9 @@ class Served:
 
     async def send(self, method: str, *metadata: tuple[str, str | bytes], parent: str = MAIN) -> bytes:
         """Call a method with one message, and return the first that it answers."""
-        stream: Any = self.channel.stream_stream(method)(metadata=metadata, timeout=PATIENCE_S)
-        await stream.write(PublishRequest(parent=parent).SerializeToString())
-        await stream.done_writing()
+        # Sent with the call: writing to one that has been refused meanwhile fails in grpc.aio, without the reason.
+        begin: Any = self.channel.unary_stream(method)
+        stream = begin(PublishRequest(parent=parent).SerializeToString(), metadata=metadata, timeout=PATIENCE_S)
         answer: bytes = await stream.read()
         return answer
 

@@ -136,9 +136,9 @@ class World:
     async def call(self, method: Method, request: bytes, token: str) -> bytes:
         """Send one message to a method, whatever it streams, and return the first that it answers."""
         async with grpc.aio.insecure_channel(self.client.address) as channel:
-            stream: Any = channel.stream_stream(method.path)(metadata=bearer(token), timeout=30)
-            await stream.write(request)
-            await stream.done_writing()
+            # Sent with the call: writing to one that has been refused meanwhile fails in grpc.aio, without the reason.
+            begin: Any = channel.unary_stream(method.path)
+            stream = begin(request, metadata=bearer(token), timeout=30)
             answer: bytes = await stream.read()
             stream.cancel()
             return answer

@@ -160,14 +160,14 @@ async def test_call_over_the_limit_is_refused_with_the_limit_and_the_time_to_wai
     assert (PUBLISH, message) == (violation.subject, violation.description)
 
 
-async def test_refused_call_is_not_parsed() -> None:
-    """What costs is not begun: bytes that are no message get the same answer."""
+async def test_refused_call_is_not_read() -> None:
+    """What costs is not begun: a call whose message never comes gets the same answer."""
     async with serving(TWO) as served:
         under_way = [served.publish(), served.publish()]
         await served.busy(2)
-        raw: Any = served.channel.unary_unary(f"/{PUBLISH}")
+        raw: Any = served.channel.stream_unary(f"/{PUBLISH}")
 
-        await refusal(raw(b"\xff\xff\xff", timeout=PATIENCE_S))
+        await refusal(raw(timeout=PATIENCE_S))
 
         served.publishing.go_on.set()
         await asyncio.gather(*under_way)
@@ -272,9 +272,15 @@ FOUR: Final = replace(CALLS_MAX, publishes=4, batches=1, request_bytes=1_000)
 def admitted(limits: CallLimits, holder: str | None, method: str = PUBLISH, *, size: int = 1) -> Admission | Quota:
     """Count a call in, or return the quota for which it is refused."""
     try:
-        return limits.admit(method, request_bytes=size, is_stream=False, holder=holder)
+        admission = limits.admit(method, is_stream=False, holder=holder)
     except QuotaExceeded as error:
         return error.quota
+    try:
+        limits.weigh(admission, size)
+    except QuotaExceeded as error:
+        limits.release(admission)
+        return error.quota
+    return admission
 
 
 def test_one_caller_has_half_of_a_methods_calls_and_others_have_the_rest() -> None:
@@ -285,7 +291,7 @@ def test_one_caller_has_half_of_a_methods_calls_and_others_have_the_rest() -> No
         assert isinstance(admitted(limits, "token:greedy"), Admission)
 
     with pytest.raises(QuotaExceeded) as caught:
-        limits.admit(PUBLISH, request_bytes=1, is_stream=False, holder="token:greedy")
+        limits.admit(PUBLISH, is_stream=False, holder="token:greedy")
     others = [admitted(limits, holder) for holder in ("token:a", "certificate:b", "token:c")]
 
     assert ("token:greedy", 1.0) == (caught.value.subject, caught.value.retry_after_s)
@@ -293,7 +299,7 @@ def test_one_caller_has_half_of_a_methods_calls_and_others_have_the_rest() -> No
         f"2 calls of {PUBLISH} by token:greedy are under way on this server already, as many as it takes at once from "
         "one caller; try again later"
     )
-    assert [Admission(PUBLISH, 1, "token:a"), Admission(PUBLISH, 1, "certificate:b"), Quota.CALLS] == others
+    assert [Admission(PUBLISH, "token:a", 1), Admission(PUBLISH, "certificate:b", 1), Quota.CALLS] == others
     assert [Quota.CALLS_OF_CALLER, Quota.CALLS] == told
 
 

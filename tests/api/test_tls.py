@@ -22,7 +22,15 @@ from structlog.testing import capture_logs
 from service.api.peers import identities_of
 from service.api.tls import Tls, TlsError, TlsFiles
 from service.domain.clock import SystemClock
-from tests.certificates import Authority, Pair, encrypted, loopback, pair
+from tests.certificates import (
+    Authority,
+    Pair,
+    encrypted,
+    loopback,
+    pair,
+    with_unknown_version,
+    with_unsupported_curve,
+)
 from tests.fakes import FakeClock
 from tests.harness import Client, running_server
 
@@ -190,8 +198,9 @@ async def test_files_that_are_swapped_as_kubernetes_does_are_read_anew(tmp_path:
 async def test_pair_that_cannot_be_used_leaves_the_old_one_and_is_reported_once(
     tmp_path: Path, authority: trustme.CA
 ) -> None:
-    """A certificate whose key has not been written yet, one half written, one that is gone; then the rest comes."""
+    """One whose key has not been written yet, one half written, gone, or of an unknown kind; then the rest comes."""
     new = pair(authority, HOST, common_name="new")
+    unsupported = with_unsupported_curve(Authority().issue(["new"], [loopback()]).certificate)
     certificate, key = tmp_path / "server.pem", tmp_path / "server.key"
     async with running_tls(tmp_path, pair(authority, HOST, common_name="old")) as server:
         with capture_logs() as log:
@@ -200,16 +209,21 @@ async def test_pair_that_cannot_be_used_leaves_the_old_one_and_is_reported_once(
                 lambda: certificate.write_bytes(new.certificate[:300]),
                 lambda: certificate.write_bytes(new.certificate),
                 lambda: certificate.unlink(),
+                lambda: certificate.write_bytes(unsupported),
                 lambda: new.write(tmp_path),
             ):
                 change()
                 shown += [await shown_by(server.address, authority) for _ in range(2)]
 
-    assert ["old"] * 6 + ["new"] * 2 == shown
+    assert ["old"] * 8 + ["new"] * 2 == shown
     assert [
         ("tls.not_reloaded", f"{certificate} holds no certificate in PEM, or one that is damaged"),
         ("tls.not_reloaded", f"the key in {key} is not that of the first certificate in {certificate}"),
         ("tls.not_reloaded", f"cannot read {certificate}: no such file or directory"),
+        (
+            "tls.not_reloaded",
+            f"the first certificate in {certificate} must be that of an RSA key or of one of an elliptic curve (ECDSA)",
+        ),
         ("tls.reloaded", None),
     ] == [(line["event"], line.get("error")) for line in log if line["event"].startswith("tls.")]
 
@@ -286,6 +300,12 @@ def ed25519() -> bytes:
         ("server.pem", None, "cannot read {path}: no such file or directory"),
         ("server.pem", b"", "{path} holds no certificate in PEM, or one that is damaged"),
         ("server.pem", b"\x30\x82\x01", "{path} holds no certificate in PEM, or one that is damaged"),
+        (
+            "server.pem",
+            "SM2",
+            "the first certificate in {path} must be that of an RSA key or of one of an elliptic curve (ECDSA)",
+        ),
+        ("server.pem", "version 10", "{path} holds no certificate in PEM, or one that is damaged"),
         ("server.key", None, "cannot read {path}: no such file or directory"),
         ("server.key", b"secret", "{path} holds no private key in PEM, or one that is damaged"),
         ("server.key", "another's", "the key in {path} is not that of the first certificate in {folder}/server.pem"),
@@ -303,7 +323,14 @@ async def test_files_that_cannot_be_used_are_refused_with_what_is_wrong(
     certificate, key = right.write(tmp_path)
     clients = tmp_path / "clients.pem"
     clients.write_bytes(pem_of(authority))
-    wrong = {"another's": pair(authority, HOST).key, "encrypted": encrypted(right.key), "Ed25519": ed25519()}
+    issued = Authority().issue(["server"], [loopback()]).certificate
+    wrong = {
+        "another's": pair(authority, HOST).key,
+        "encrypted": encrypted(right.key),
+        "Ed25519": ed25519(),
+        "SM2": with_unsupported_curve(issued),
+        "version 10": with_unknown_version(issued),
+    }
     if content is None:
         (tmp_path / name).unlink()
     else:

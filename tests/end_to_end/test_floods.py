@@ -21,7 +21,8 @@ import pytest_asyncio
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from tests.harness import ServerProcess, eventually, running_process
+from service.api.server import RECEIVE_BYTES_MAX
+from tests.harness import ServerProcess, bearer, eventually, running_process
 from tests.http2 import (
     CANCEL,
     CONTINUATION,
@@ -52,8 +53,13 @@ GROWTH_MIB_MAX = 400
 HEALTH_WITHIN_S = 5.0
 STREAMS = 10_000
 PUBLISH = "/tidings.v1.PublishService/Publish"
+WATCH = "/grpc.health.v1.Health/Watch"
+EMPTY = b"\0\0\0\0\0"
 GRPC_STATUS = b"grpc-status"
 BOMB_BYTES = 200 * 1024 * 1024
+# As much as one message may have. In so many rounds without more room to send, the server has had its turns.
+UNFINISHED_BYTES = RECEIVE_BYTES_MAX
+IDLE_ROUNDS = 50
 
 Flood = Callable[[str], Awaitable[None]]
 
@@ -95,7 +101,9 @@ async def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         yield Target.of(process)
         assert 0 == await process.stop()
         assert [] == process.other_output
-        assert [] == [line for line in process.log if line["level"] in ("warning", "error")]
+        # The one warning of a first start: the keyring is to be kept.
+        reported = {line["event"] for line in process.log if line["level"] in ("warning", "error")}
+        assert set() == reported - {"keyring.created"}
 
 
 async def ask_for_health(address: str) -> float:
@@ -142,11 +150,12 @@ async def withstanding(target: Target) -> AsyncIterator[str]:
 # Streams
 
 
-async def open_streams(connection: Connection, path: str, count: int, *, message: bytes = b"") -> None:
-    """Open streams and leave them open, or send a message on each and end it."""
+async def open_streams(connection: Connection, path: str, count: int, *, message: bytes = b"", after: int = 0) -> None:
+    """Open streams, after so many others, and leave them open, or send a message on each and end it."""
     block = head(path)
-    for first in range(1, 2 * count, 200):
-        streams = range(first, min(first + 200, 2 * count), 2)
+    end = 2 * (after + count)
+    for first in range(2 * after + 1, end, 200):
+        streams = range(first, min(first + 200, end), 2)
         opened = (header_frames(stream, block) for stream in streams)
         if message:
             opened = (part + data_frames(stream, message) for part, stream in zip(opened, streams, strict=True))
@@ -158,7 +167,7 @@ async def open_streams(connection: Connection, path: str, count: int, *, message
     [
         (PUBLISH, b""),
         ("/tidings.v1.PublishService/StreamPublish", b""),
-        ("/grpc.health.v1.Health/Watch", b"\0\0\0\0\0"),
+        (WATCH, EMPTY),
         ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", b""),
         ("/no.such.Service/Method", b""),
     ],
@@ -183,7 +192,9 @@ async def test_10000_streams_over_one_connection_are_refused_but_for_1000(target
         await eventually(lambda: connection.resets.total() >= STREAMS - 1_000)
 
     assert {NO_ERROR, REFUSED_STREAM} >= set(connection.resets)
-    assert connection.resets[REFUSED_STREAM] > 0
+    # Where a credential is needed, calls may end without one as fast as others begin, and never be too many at once.
+    is_open_to_all = not target.process.client.token
+    assert connection.resets[REFUSED_STREAM] > 0 or not is_open_to_all
 
 
 async def test_10000_streams_of_a_client_that_acknowledges_no_settings_are_borne(target: Target) -> None:
@@ -273,6 +284,19 @@ async def test_metadata_that_is_too_large_is_refused(target: Target, more: bytes
 # Messages
 
 
+async def send_messages(connection: Connection, block: bytes, message: bytes, *, count: int) -> None:
+    """Open streams and send a message on each, as far as the server lets it in. The streams stay open."""
+    await connection.settle()
+    left = dict.fromkeys(range(1, 2 * count, 2), memoryview(message))
+    for stream in left:
+        await connection.send(header_frames(stream, block))
+    idle_rounds = 0
+    while idle_rounds < IDLE_ROUNDS and not connection.is_closed:
+        idle_rounds = 0 if await connection.fill(left) else idle_rounds + 1
+        # Not `settle`, for pings without end are a flood of their own.
+        await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
 async def test_compressed_message_of_200_mib_is_refused_unread(target: Target, algorithm: str) -> None:
     """By UNIMPLEMENTED, which says so to clients; 200 KB must not become 200 MiB for whoever asks."""
@@ -282,13 +306,34 @@ async def test_compressed_message_of_200_mib_is_refused_unread(target: Target, a
 
     async with withstanding(target) as address, connected(address) as connection:
         block = head(PUBLISH, literal(b"grpc-encoding", algorithm.encode()))
-        for number in range(5):
-            await connection.send(header_frames(2 * number + 1, block) + data_frames(2 * number + 1, message))
-        await connection.settle()
+        await send_messages(connection, block, message, count=5)
         await eventually(lambda: connection.heads.count(GRPC_STATUS) >= 1)
 
     assert GRPC_STATUS + b"\x0212" in connection.heads
     assert len(message) < 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("path", "is_known"),
+    [
+        (PUBLISH, False),
+        (PUBLISH, True),
+        ("/grpc.health.v1.Health/Check", False),
+        (WATCH, False),
+        ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", True),
+    ],
+    ids=["Publish by strangers", "Publish", "Check", "Watch", "ServerReflectionInfo"],
+)
+async def test_messages_of_8_mib_that_are_left_unfinished_are_borne(target: Target, path: str, is_known: bool) -> None:
+    """800 MiB over five connections. Nobody reads those of strangers, and of others some at a time."""
+    token = target.process.client.token if is_known else ""
+    block = head(path, b"".join(literal(name.encode(), value.encode()) for name, value in bearer(token)))
+    message = b"\0" + UNFINISHED_BYTES.to_bytes(4) + bytes(UNFINISHED_BYTES - 1)
+    async with withstanding(target) as address, AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(connected(address)) for _ in range(5)]
+        async with asyncio.TaskGroup() as tasks:
+            for connection in connections:
+                tasks.create_task(send_messages(connection, block, message, count=20))
 
 
 # No HTTP/2 at all
