@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import grpc
 import structlog
@@ -21,6 +21,9 @@ from cryptography.x509 import Certificate, InvalidVersion, load_pem_x509_certifi
 from service.domain.clock import Clock, rfc3339
 
 _log = structlog.stdlib.get_logger()
+
+# Certificates that renew themselves do so weeks before.
+_SOON_MS: Final = 7 * 24 * 3_600_000
 
 _Key: TypeAlias = EllipticCurvePrivateKey | RSAPrivateKey
 _Version: TypeAlias = tuple[int, int, int] | None
@@ -61,7 +64,9 @@ class Tls:
         self._looking = Lock()
         # Before they are read: a change in between is seen next time.
         self._versions = _versions(files)
-        self._latest = self._load()
+        self._latest = _load(files)
+        self._told: str | None = None
+        self._tell_of_the_end()
 
     def credentials(self) -> grpc.ServerCredentials:
         """Return what a port is opened with: each needs its own, or it does not learn of what another was told."""
@@ -90,23 +95,31 @@ class Tls:
                 # Also when they cannot be used: that is told once, not in each handshake.
                 self._versions = versions
                 self._reload()
+            self._tell_of_the_end()
             return self._latest
 
     def _reload(self) -> None:
         try:
-            self._latest = self._load()
+            loaded = _load(self._files)
+            if loaded.expires_ms <= self._clock.now_ms() < self._latest.expires_ms:
+                raise TlsError(f"the certificate in {self._files.certificate} has expired, and the one in use has not")
         except TlsError as error:
             _log.warning("tls.not_reloaded", error=str(error))
-        else:
-            expires = rfc3339(self._latest.expires_ms)
-            _log.info("tls.reloaded", certificate=str(self._files.certificate), expires=expires)
+            return
+        self._latest, self._told = loaded, None
+        _log.info("tls.reloaded", certificate=str(self._files.certificate), expires=rfc3339(loaded.expires_ms))
 
-    def _load(self) -> "_Loaded":
-        loaded = _load(self._files)
-        if loaded.expires_ms <= self._clock.now_ms():
-            # It is used all the same: the clients decide, and a server that is down helps nobody.
-            _log.warning("tls.expired", certificate=str(self._files.certificate), expires=rfc3339(loaded.expires_ms))
-        return loaded
+    def _tell_of_the_end(self) -> None:
+        """Say once that the certificate expires soon, and once that it has: whoever renews it may have forgotten.
+
+        It is used all the same: the clients decide, and a server that is down helps nobody.
+        """
+        left_ms = self._latest.expires_ms - self._clock.now_ms()
+        event = "tls.expired" if left_ms <= 0 else "tls.expires_soon" if left_ms <= _SOON_MS else None
+        if event is None or event == self._told:
+            return
+        self._told = event
+        _log.warning(event, certificate=str(self._files.certificate), expires=rfc3339(self._latest.expires_ms))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +287,34 @@ async def test_certificate_that_has_expired_is_used_with_a_warning(tmp_path: Pat
     assert [("tls.expired", "warning", str(certificate))] == [
         (line["event"], line["log_level"], line["certificate"]) for line in log
     ]
+
+
+async def test_end_of_a_certificate_is_told_a_week_before_and_when_it_has_come(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    """Once each, however many handshakes there are; and one that has expired takes no valid one's place."""
+    clock = FakeClock()
+    now = datetime.fromtimestamp(clock.now_ms() / 1000, UTC).replace(microsecond=0)
+    certificate, key = pair(authority, HOST, common_name="old", not_after=now + timedelta(days=10)).write(tmp_path)
+    tls = Tls(TlsFiles(certificate, key), clock=clock)
+    server = grpc.aio.server()
+    port = server.add_secure_port(f"{HOST}:0", tls.credentials())
+    await server.start()
+
+    shown = []
+    with capture_logs() as log:
+        for days in (0, 4, 4, 4):
+            clock.advance(days * 24 * 3_600_000)
+            shown += [await shown_by(f"{HOST}:{port}", authority) for _ in range(2)]
+        pair(authority, HOST, common_name="new").write(tmp_path)
+        shown.append(await shown_by(f"{HOST}:{port}", authority))
+        pair(authority, HOST, common_name="expired", not_after=now).write(tmp_path)
+        shown.append(await shown_by(f"{HOST}:{port}", authority))
+    await server.stop(0)
+
+    assert ["old"] * 8 + ["new"] * 2 == shown
+    assert ["tls.expires_soon", "tls.expired", "tls.reloaded", "tls.not_reloaded"] == [line["event"] for line in log]
+    assert f"the certificate in {certificate} has expired, and the one in use has not" == log[-1]["error"]
 
 
 def ed25519() -> bytes:
