@@ -26,6 +26,8 @@ class Call:
     is_counted: bool
     # Who makes it, once that is known; nobody is asked for what is open to all.
     caller: Caller | None = None
+    # Whose credential it came with, if that was theirs and does not count any more.
+    former_holder: str | None = None
     # What it is when the handler does not come to its end.
     code: grpc.StatusCode = grpc.StatusCode.CANCELLED
     reason: ErrorReason | None = None
@@ -52,6 +54,6 @@ class Call:
             duration_ms=round(duration_s * 1000, 3),
             call_id=self.id,
             peer=self.peer,
-            caller=self.caller.actor.name if self.caller else None,
+            caller=self.caller.actor.name if self.caller else self.former_holder,
             **cause,
         )

@@ -34,7 +34,7 @@ from service.api.limits import CallLimits
 from service.api.methods import Context, Handler, Method, RefusedMethod, method_of, unknown_method
 from service.api.validity import while_valid
 from service.domain.clock import Clock
-from service.domain.errors import CallerError
+from service.domain.errors import CallerError, CredentialInvalid
 from service.domain.ids import Ids
 
 OnFinished: TypeAlias = "Callable[[str, str, str | None, float], None]"
@@ -172,7 +172,11 @@ class Calls(grpc.aio.ServerInterceptor):
         """
         if call.method.is_open:
             return
-        call.caller = await self._authentication.caller(context, call.id)
+        try:
+            call.caller = await self._authentication.caller(context, call.id)
+        except CredentialInvalid as error:
+            call.former_holder = error.holder
+            raise
         set_caller(call.caller)
         call.method.check_access(call.caller.grant)
 
@@ -199,7 +203,10 @@ class Calls(grpc.aio.ServerInterceptor):
 
     async def _respond(self, call: Call, request: Any, context: Context) -> bytes | None:
         if call.caller is None or call.caller.credential is None or not call.method.is_stream:
-            return await call.method.respond(request, context, self._write, call.caller)
+            response = await call.method.respond(request, context, self._write, call.caller)
+            if call.admission is not None and response is not None:
+                self._limits.hold(call.admission, len(response))
+            return response
         # Its client may not read what came before, so nobody waits for the end of a call whose credential has ended.
         async with while_valid(call.caller, self._authentication, on_invalid=lambda: self._leave(call)):
             return await call.method.respond(request, context, self._write, call.caller)

@@ -61,7 +61,7 @@ class Admission:
 
     method: str
     holder: str | None
-    request_bytes: int = 0
+    bytes_held: int = 0
 
 
 class CallLimits:
@@ -87,7 +87,7 @@ class CallLimits:
         self._on_refused = on_refused
         # Of all holders together, under None, and of each by its name.
         self._calls: Counter[tuple[str | None, str]] = Counter()
-        self._request_bytes: Counter[str | None] = Counter()
+        self._bytes: Counter[str | None] = Counter()
 
     def admit(self, method: str, *, is_stream: bool, holder: str | None) -> Admission:
         """Count a call in, before its request is read. Each that was admitted is released once.
@@ -109,15 +109,19 @@ class CallLimits:
         """
         with refusals_told(self._on_refused):
             self._check_bytes(request_bytes, admission.holder)
-        admission.request_bytes = request_bytes
+        self.hold(admission, request_bytes)
+
+    def hold(self, admission: Admission, size: int) -> None:
+        """Count bytes of an admitted call's answer, too: whoever does not take what there is gets no more of it."""
+        admission.bytes_held += size
         for holder in {None, admission.holder}:
-            _add(self._request_bytes, holder, request_bytes)
+            _add(self._bytes, holder, size)
 
     def release(self, admission: Admission) -> None:
         """Count a call out, with its bytes."""
         for holder in {None, admission.holder}:
             _add(self._calls, (holder, admission.method), -1)
-            _add(self._request_bytes, holder, -admission.request_bytes)
+            _add(self._bytes, holder, -admission.bytes_held)
 
     def _check_calls(self, method: str, holder: str | None, *, retry_after_s: float) -> None:
         calls_max = self._calls_max.of(method)
@@ -140,20 +144,20 @@ class CallLimits:
 
     def _check_bytes(self, request_bytes: int, holder: str | None) -> None:
         bytes_max = self._calls_max.request_bytes
-        under_way = self._request_bytes[None]
+        under_way = self._bytes[None]
         # One request alone is never too much: how large it may be is another limit.
         if under_way and under_way + request_bytes > bytes_max:
             raise QuotaExceeded(
-                f"requests of {under_way:,} bytes are under way on this server already, and it takes "
+                f"requests and answers of {under_way:,} bytes are under way on this server already, and it takes "
                 f"{bytes_max:,} at once; try again later",
                 quota=Quota.REQUEST_BYTES,
                 subject="server",
                 retry_after_s=_RETRY_AFTER_S,
             )
-        own = 0 if holder is None else self._request_bytes[holder]
+        own = 0 if holder is None else self._bytes[holder]
         if own and own + request_bytes > _share(bytes_max):
             raise QuotaExceeded(
-                f"requests of {own:,} bytes by {holder} are under way on this server already, and it takes "
+                f"requests and answers of {own:,} bytes by {holder} are under way on this server already, and it takes "
                 f"{_share(bytes_max):,} at once from one caller; try again later",
                 quota=Quota.REQUEST_BYTES_OF_CALLER,
                 subject=str(holder),

@@ -104,9 +104,9 @@ class Credential:
         """
         noun = "token" if self.kind is CredentialKind.TOKEN else "client certificate's grant"
         if self.revoke_time_ms is not None:
-            raise CredentialInvalid(f"the {noun} was revoked at {rfc3339(self.revoke_time_ms)}")
+            raise CredentialInvalid(f"the {noun} was revoked at {rfc3339(self.revoke_time_ms)}", holder=self.actor_name)
         if self.expire_time_ms is not None and self.expire_time_ms <= now_ms:
-            raise CredentialInvalid(f"the {noun} expired at {rfc3339(self.expire_time_ms)}")
+            raise CredentialInvalid(f"the {noun} expired at {rfc3339(self.expire_time_ms)}", holder=self.actor_name)
 
 
 def make_token(rng: Random) -> Token:

@@ -116,9 +116,16 @@ class InvalidPageToken(InvalidField):
 
 
 class CredentialInvalid(CallerError):
-    """No credential, or none that counts: unknown, expired or revoked."""
+    """No credential, or none that counts: unknown, expired or revoked.
+
+    `holder` is whose it is, for the log, where it was proven to be theirs.
+    """
 
     reason = ErrorReason.CREDENTIAL_INVALID
+
+    def __init__(self, message: str, *, holder: str | None = None) -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 class PermissionMissing(CallerError):

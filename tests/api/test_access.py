@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from random import Random
 from typing import Any, Final
 
@@ -249,6 +250,19 @@ async def test_log_says_who_made_a_call_and_shows_no_secret(database: Database) 
     ]
     assert lines[0]["call_id"] == served.publishing.actors[0].call_id
     assert secret[:-1] not in repr(served.log)
+
+
+async def test_log_says_whose_token_does_not_count_any_more(database: Database) -> None:
+    """Somebody still uses it, and should be told; of one with a wrong secret nobody knows whose it is."""
+    async with serving(database) as served:
+        expired = await served.token(replace(IN_MAIN, lifetime=timedelta(milliseconds=-1)))
+        await refusal_of(served.send(PUBLISH, *bearer(expired)))
+        await refusal_of(served.send(PUBLISH, *bearer(expired[:-1] + "-")))
+        lines = await served.finished()
+
+    assert [("UNAUTHENTICATED", f"token:{expired.split('_')[1]}"), ("UNAUTHENTICATED", None)] == [
+        (line["code"], line["caller"]) for line in lines
+    ]
 
 
 # --- methods that are not the contract's

@@ -256,9 +256,9 @@ async def test_requests_that_are_too_large_together_are_refused() -> None:
         await asyncio.gather(*under_way)
         await served.busy(0)
         await served.publish(pb.PublishRequest(parent="p" * 2_000))
-    assert (
-        "requests of 1,003 bytes are under way on this server already, and it takes 1,500 at once; try again later"
-        == (error.details())
+    assert error.details() == (
+        "requests and answers of 1,003 bytes are under way on this server already, and it takes 1,500 at once; try "
+        "again later"
     )
     assert "server" == error_detail(error, QuotaFailure).violations[0].subject
 
@@ -323,6 +323,20 @@ def test_one_caller_has_half_of_the_bytes_and_always_one_request() -> None:
     assert isinstance(admitted(CallLimits(FOUR), "token:a", size=5_000), Admission)
 
 
+def test_answer_that_is_not_taken_counts_until_it_is() -> None:
+    """Among the bytes of requests: who lets answers lie gets none in the end, and the others do."""
+    limits = CallLimits(FOUR)
+    lying = admitted(limits, "token:a")
+    assert isinstance(lying, Admission)
+
+    limits.hold(lying, 499)
+
+    assert Quota.REQUEST_BYTES_OF_CALLER is admitted(limits, "token:a")
+    assert isinstance(admitted(limits, "token:b"), Admission)
+    limits.release(lying)
+    assert isinstance(admitted(limits, "token:a"), Admission)
+
+
 def test_where_one_is_everybody_one_may_have_everything() -> None:
     """As with `--dev`."""
     limits = CallLimits(FOUR)
@@ -341,4 +355,4 @@ def test_caller_whose_calls_have_ended_has_its_whole_share_and_takes_no_memory()
             assert isinstance(each, Admission)
             limits.release(each)
 
-    assert [0, 0] == [len(limits._calls), len(limits._request_bytes)]
+    assert [0, 0] == [len(limits._calls), len(limits._bytes)]
