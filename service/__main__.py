@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import signal
-from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -216,7 +215,7 @@ def main() -> None:
 @option(
     "--retain-events",
     envvar="TIDINGS_RETAIN_EVENTS",
-    type=Age(timedelta(days=1)),
+    type=Age("1d"),
     default="30d",
     help="How long events are kept, with what came of them; at least 1d. Longer while they are needed: until every "
     "notification has ended, and as long as their request_ids.",
@@ -224,14 +223,14 @@ def main() -> None:
 @option(
     "--retain-request-ids",
     envvar="TIDINGS_RETAIN_REQUEST_IDS",
-    type=Age(timedelta(hours=72)),
+    type=Age("72h"),
     default="72h",
     help="How long a repeated request is recognised by its request_id; at least 72h.",
 )
 @option(
     "--retain-audit",
     envvar="TIDINGS_RETAIN_AUDIT",
-    type=Age(timedelta(days=1)),
+    type=Age("1d"),
     default="365d",
     help="How long the audit log says who changed what; at least 1d.",
 )

@@ -46,7 +46,7 @@ class WorkspaceName(click.ParamType[Workspace]):
 @option(
     "--actor", default="", show_default=False, metavar="NAME", help="Only by this one, such as token:{id} or server."
 )
-@option("--since", type=Age(timedelta(0)), help="Only of the last while, such as 24h.")
+@option("--since", type=Age("0s"), help="Only of the last while, such as 24h.")
 @option("--limit", type=click.IntRange(1), default=100, help="At most so many changes.")
 @option("--json", "is_json", is_flag=True, help="One JSON object a line, with what was before and after.")
 def audit(

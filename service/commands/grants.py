@@ -46,7 +46,7 @@ _GRANT_OPTIONS: Final = (
     click.option(
         "--expires",
         "lifetime",
-        type=Age(timedelta(minutes=1)),
+        type=Age("1m"),
         help="After which time it ends by itself, such as 90d; at least 1m. Without it, never.",
     ),
     click.option("--description", default="", metavar="TEXT", help="What it is for; shown in the list."),

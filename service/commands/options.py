@@ -42,26 +42,24 @@ class Age(click.ParamType[timedelta]):
     name = "AGE"
     _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
-    def __init__(self, minimum: timedelta) -> None:
+    def __init__(self, minimum: str) -> None:
         self._minimum = minimum
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Return the value of what was given, or end the command with what is allowed."""
         if isinstance(value, timedelta):
             return value
-        found = re.fullmatch(r"([0-9]{1,5})([dhms])", value)
-        if found is None:
+        age = self._parsed(value)
+        if age is None:
             self.fail(f"{value!r} is not a number up to 99999 and its unit, such as 30d, 72h, 90m or 45s", param, ctx)
-        age = timedelta(**{self._UNITS[found[2]]: int(found[1])})
-        if age < self._minimum:
-            self.fail(f"{value} is less than {self._shown_minimum()}, which is the least", param, ctx)
+        minimum = self._parsed(self._minimum)
+        if minimum is not None and age < minimum:
+            self.fail(f"{value} is less than {self._minimum}, which is the least", param, ctx)
         return age
 
-    def _shown_minimum(self) -> str:
-        units = {unit: timedelta(**{name: 1}) for unit, name in self._UNITS.items()}
-        # 72h is what people say, and not 3d.
-        unit = next(unit for unit, length in units.items() if self._minimum % length == timedelta(0))
-        return f"{self._minimum // units[unit]}{unit}"
+    def _parsed(self, text: str) -> timedelta | None:
+        found = re.fullmatch(r"([0-9]{1,5})([dhms])", text)
+        return None if found is None else timedelta(**{self._UNITS[found[2]]: int(found[1])})
 
 
 keyring_option = partial(option, "--keyring", envvar="TIDINGS_KEYRING", type=click.Path(path_type=Path), metavar="FILE")

@@ -157,7 +157,7 @@ def test_hundreds_of_others_do_not_hide_what_is_wanted(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--workspace", "acme/main"], "organizations/{organization}/workspaces/{workspace}"),
-        (["--since", "yesterday"], "is not a length of time such as 30d"),
+        (["--since", "yesterday"], "is not a number up to 99999 and its unit"),
         (["--limit", "0"], "0 is not in the range x>=1"),
     ],
 )

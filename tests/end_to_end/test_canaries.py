@@ -26,6 +26,8 @@ import grpc
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from service.api.calls import UNKNOWN_METHOD
 from service.domain.errors import ErrorReason, Quota
@@ -705,6 +707,9 @@ async def test_secrets_are_found_only_where_they_belong(tmp_path: Path, capfd: p
         await caller_after.call("CreateEventType", event_type_id="unsung", event_type={"display_name": "Unsung"})
         await caller_after.call("DeleteEventType", name="eventTypes/unsung")
         scrape(places, metrics_port)
+        # What is logged at DEBUG only.
+        health: Any = HealthStub(server.client.channel)
+        await health.Check(HealthCheckRequest())
         assert 0 == await server.stop()
     for line in server.log:
         places.keep("log", json.dumps(line, ensure_ascii=False).encode())

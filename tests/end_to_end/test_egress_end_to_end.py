@@ -188,7 +188,7 @@ def _put_behind_the_back(database: Path, urls: list[str]) -> None:
         for number, url in enumerate(urls):
             # As an earlier version has kept it: the server does not take another URL for one that it has sealed.
             connection.execute(
-                "UPDATE subscriptions SET url = ?, headers = '{}', sealed_with = NULL WHERE id = ?",
+                "UPDATE subscriptions SET url = ?, url_rest = NULL, headers = '{}', sealed_with = NULL WHERE id = ?",
                 (url, f"s-{number}"),
             )
 

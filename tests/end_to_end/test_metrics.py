@@ -210,8 +210,11 @@ async def test_there_are_no_metrics_unless_they_are_asked_for(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("address", "problem"),
     [
-        ("unix:/tmp/metrics.sock", "cannot serve metrics on unix:/tmp/metrics.sock: an address is host:port or"),
-        ("9464", 'cannot listen on "9464": an address is host:port'),
+        (
+            "unix:/tmp/metrics.sock",
+            '--metrics-listen: cannot serve metrics on "unix:/tmp/metrics.sock": an address is host:port or',
+        ),
+        ("9464", '--metrics-listen: cannot serve metrics on "9464": an address is host:port or'),
         ("203.0.113.9:9464", "cannot listen on 203.0.113.9:9464: cannot assign requested address"),
     ],
 )
