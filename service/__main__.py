@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 import uvloop
 
-from service.app import serve as run_server
 from service.commands.audit import audit
 from service.commands.failing import MaskingGroup, fail
 from service.commands.identities import identities
@@ -254,6 +253,9 @@ def serve(**options: object) -> None:
 
 
 async def _serve_until_signalled(settings: Settings) -> None:
+    # Only here: the other commands need nothing of it, and it takes most of a second to load.
+    from service.app import serve as run_server
+
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
