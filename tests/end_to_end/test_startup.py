@@ -287,14 +287,14 @@ async def test_bug_ends_the_server_with_its_traceback_in_the_log(tmp_path: Path)
     """Whatever its type, also beside an error that an operator can mend: that one comes last."""
     program = textwrap.dedent("""
         import sys
-        from service import __main__
+        from service import __main__, app
         from service.storage.database import FatalStorageError
 
         async def run_server(*_, **__):
             errors = [ValueError("a bug"), ExceptionGroup("nested", [FatalStorageError("the disk is broken")])]
             raise ExceptionGroup("unhandled", errors) if sys.argv.pop() == "both" else errors[0]
 
-        __main__.run_server = run_server
+        app.serve = run_server
         __main__.main(["serve"])
     """)
 
