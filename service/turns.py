@@ -22,7 +22,7 @@ _PAUSE_S_MAX: Final = 0.050
 class CpuSlice:
     """Counts the CPU that a task uses from now on, without a pause in which others could use it."""
 
-    def __init__(self, cpu_s: CpuClock) -> None:
+    def __init__(self, cpu_s: CpuClock = thread_cpu_s) -> None:
         self._cpu_s = cpu_s
         self._start_s = cpu_s()
 
@@ -35,6 +35,11 @@ class CpuSlice:
     def is_used_up(self) -> bool:
         """Whether it is time to let others have their turn."""
         return self.used_s > _SLICE_CPU_S
+
+    async def give_way(self) -> None:
+        """Let whatever else is ready have its turn, and begin to count anew."""
+        await asyncio.sleep(0)
+        self._start_s = self._cpu_s()
 
 
 class Turns:

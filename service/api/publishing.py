@@ -12,7 +12,6 @@ from service.api.notifications import event_receipt, event_summary
 from service.api.payloads import weight
 from service.api.stream_limits import StreamLimits
 from service.api.streaming import PublishStream
-from service.domain.clock import thread_cpu_s
 from service.domain.errors import InvalidField, quoted
 from service.domain.ids import Ids
 from service.domain.names import Workspace, parse_workspace
@@ -115,11 +114,10 @@ class PublishService(publishing_pb2_grpc.PublishServiceServicer):
     async def _batch_drafts(self, workspace: Workspace, batch: pb.BatchPublishRequest) -> list[EventDraft]:
         """Draft the events of a batch, which takes long for some; others have a turn in between."""
         drafts: list[EventDraft] = []
-        slice_ = CpuSlice(thread_cpu_s)
+        slice_ = CpuSlice()
         for index, request in enumerate(batch.requests):
             if slice_.is_used_up:
-                await asyncio.sleep(0)
-                slice_ = CpuSlice(thread_cpu_s)
+                await slice_.give_way()
             drafts.append(self._batch_draft(workspace, request, path=f"requests[{index}]."))
         return drafts
 

@@ -13,7 +13,6 @@ from service.api.errors import internal_status, status_of
 from service.api.event_types import violation
 from service.api.payloads import weight
 from service.api.stream_limits import StreamLimits
-from service.domain.clock import thread_cpu_s
 from service.domain.errors import CallerError, InvalidField, quoted
 from service.domain.ids import Ids
 from service.domain.names import Workspace, parse_workspace
@@ -148,15 +147,14 @@ class PublishStream:
             workspace = _workspace_of(request, workspace)
             if len(request.items) > ITEMS_MAX:
                 raise InvalidField("items", f"must be at most {ITEMS_MAX} in one message; got {len(request.items)}")
-            slice_ = CpuSlice(thread_cpu_s)
+            slice_ = CpuSlice()
             for taken, item in enumerate(request.items):
                 # What is left without a result is sent again.
                 if not self._draining.is_set():
                     await self._take(workspace, item)
                 # Many streams may have many items: everybody else has a turn in between.
                 if taken % _ITEMS_PER_TURN == 0 or slice_.is_used_up:
-                    await asyncio.sleep(0)
-                    slice_ = CpuSlice(thread_cpu_s)
+                    await slice_.give_way()
 
     async def _take(self, workspace: Workspace, item: pb.StreamPublishItem) -> None:
         size = item.ByteSize()
